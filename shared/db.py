@@ -1,0 +1,120 @@
+"""PostgreSQL: one engine per service and process, one transaction per use case."""
+
+import asyncio
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from datetime import datetime
+from weakref import WeakKeyDictionary
+
+import orjson
+from sqlalchemy import event, make_url, text
+from sqlalchemy.exc import DBAPIError
+from sqlalchemy.exc import TimeoutError as PoolTimeout
+from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine, create_async_engine
+
+from shared.keys import Keys
+
+OWNER = "chuishao"
+LADDER_LOCK = 0x1ADDE2
+"""Advisory lock: shared by whoever opens a hop, exclusive for whoever changes posts, absences or the tree.
+Without it a hop opened on an old snapshot goes to someone who has just left."""
+
+TIMEOUTS = {
+    "statement_timeout": "60s",
+    "lock_timeout": "15s",
+    "idle_in_transaction_session_timeout": "60s",
+}
+_AWAY = ("08", "57P01", "57P02", "57P03", "53300")
+_EVENTS_WRITTEN = "chuishao.events"
+
+LADDER_SHARED = text("SELECT pg_advisory_xact_lock_shared(:key)").bindparams(key=LADDER_LOCK)
+LADDER_EXCLUSIVE = text("SELECT pg_advisory_xact_lock(:key)").bindparams(key=LADDER_LOCK)
+
+
+class DatabaseAway(Exception):
+    """PostgreSQL cannot be reached, is shutting down, or the pool is empty. Nothing was changed; try again."""
+
+
+def role_name(service: str) -> str:
+    return f"{OWNER}_{service}"
+
+
+def service_url(owner_url: str, service: str, keys: Keys) -> str:
+    """The owner's URL turned into the one of a service's own login role."""
+    role = role_name(service)
+    return make_url(owner_url).set(username=role, password=keys.role_password(role)).render_as_string(hide_password=False)
+
+
+def make_engine(url: str, *, pool: int = 5, application: str = OWNER) -> AsyncEngine:
+    """An engine of `pool` connections with server-side time-outs; a lost connection is noticed before use."""
+    return create_async_engine(
+        url,
+        pool_size=pool,
+        max_overflow=0,
+        pool_timeout=5,
+        pool_pre_ping=True,
+        json_serializer=lambda value: orjson.dumps(value).decode(),
+        json_deserializer=orjson.loads,
+        connect_args={"server_settings": {**TIMEOUTS, "application_name": application}, "timeout": 5},
+    )
+
+
+_wakes: WeakKeyDictionary[AsyncEngine, asyncio.Event] = WeakKeyDictionary()
+
+
+def events_written(engine: AsyncEngine) -> asyncio.Event:
+    """Set after every commit that wrote events, so that the relay of this process need not wait for its poll."""
+    return _wakes.setdefault(engine, asyncio.Event())
+
+
+def note_events(conn: AsyncConnection) -> None:
+    """To be called by whoever inserts into the outbox."""
+    conn.sync_connection.info[_EVENTS_WRITTEN] = True  # type: ignore[union-attr]
+
+
+@asynccontextmanager
+async def transaction(engine: AsyncEngine) -> AsyncIterator[AsyncConnection]:
+    """One transaction: committed when the block ends, rolled back when it raises.
+
+    Raises DatabaseAway when the server cannot be reached or went away; then nothing is known to be changed.
+    """
+    try:
+        async with engine.connect() as conn:
+            wrote = False
+            try:
+                async with conn.begin():
+                    conn.sync_connection.info.pop(_EVENTS_WRITTEN, None)  # type: ignore[union-attr]
+                    yield conn
+                    wrote = bool(conn.sync_connection.info.pop(_EVENTS_WRITTEN, False))  # type: ignore[union-attr]
+            finally:
+                if wrote:
+                    events_written(engine).set()
+    except (DBAPIError, PoolTimeout, OSError) as error:
+        if is_away(error):
+            raise DatabaseAway(type(error).__name__) from error
+        raise
+
+
+def is_away(error: BaseException) -> bool:
+    """Whether an error means that the server (not the statement) is the trouble."""
+    if isinstance(error, DBAPIError):
+        state = str(getattr(error.orig, "sqlstate", "") or "")
+        return error.connection_invalidated or state.startswith(_AWAY) or "connection is closed" in str(error.orig)
+    return isinstance(error, PoolTimeout | OSError | DatabaseAway)
+
+
+async def clock_now(conn: AsyncConnection) -> datetime:
+    """The time every rule goes by (UTC, aware): the database's, plus the shift of a controllable clock."""
+    now: datetime = (await conn.execute(text("SELECT public.clock_now()"))).scalar_one()
+    return now
+
+
+def statement_counter(engine: AsyncEngine) -> list[int]:
+    """Counts statements of an engine from now on; for tests and benchmarks that promise "set-based"."""
+    count = [0]
+
+    @event.listens_for(engine.sync_engine, "before_cursor_execute")
+    def _count(*_: object) -> None:
+        count[0] += 1
+
+    return count

@@ -1,0 +1,190 @@
+"""The consumer of a service: takes batches, applies each in one transaction, then commits the offsets.
+
+What cannot be parsed or fails for good goes to the quarantine and the partition moves on; it holds back only its own
+subject. Trouble with the database repeats the batch and never quarantines.
+"""
+
+import asyncio
+import time
+from collections import defaultdict
+from collections.abc import Sequence
+
+import structlog
+from aiokafka import AIOKafkaConsumer
+from aiokafka.errors import KafkaError
+from sqlalchemy.ext.asyncio import AsyncConnection
+
+from shared.db import DatabaseAway, transaction
+from shared.messaging.events import BadEvent, Event, decode
+from shared.messaging.inbox import DROP, WAITING, Record, move_seen, put_aside, sort_out
+from shared.messaging.outbox import stop_bounded
+from shared.service import Context, Service
+from shared.telemetry import traced
+
+log = structlog.get_logger()
+
+BATCH = 500
+HANDLER_SECONDS = 30.0
+"""Hard limit of one batch: a handler slower than max.poll.interval would be handled again and again."""
+
+
+class Consumer:
+    """Hears a service's topics as one group. `run()` until cancelled; `alive()` tells of the last successful poll."""
+
+    def __init__(self, context: Context, service: Service) -> None:
+        self.context = context
+        self._service = service
+        self._prefix = context.settings.topic_prefix
+        self._handlers = {kind.type: handler for kind, handler in service.handlers.items()}
+        self._polled = time.monotonic()
+
+    @property
+    def group(self) -> str:
+        return self._prefix + self._service.name
+
+    def alive(self, within: float = 60.0) -> bool:
+        """Liveness is the last successful poll, never "the task exists"."""
+        return time.monotonic() - self._polled < within
+
+    async def run(self) -> None:
+        while True:
+            consumer = self._make()
+            try:
+                await consumer.start()
+                while True:
+                    await self._round(consumer)
+            except asyncio.CancelledError:
+                # aiokafka raises CancelledError for ever after a lost poll; only ours ends the loop.
+                if (task := asyncio.current_task()) and task.cancelling():
+                    raise
+                log.warning("consumer.restarted", service=self._service.name)
+            except (KafkaError, DatabaseAway, OSError, TimeoutError) as error:
+                log.warning("consumer.waiting", service=self._service.name, error=type(error).__name__)
+            finally:
+                await stop_bounded(consumer.stop)
+            await asyncio.sleep(0.5)
+
+    def _make(self) -> AIOKafkaConsumer:
+        return AIOKafkaConsumer(
+            *[self._prefix + topic for topic in self._service.topics],
+            bootstrap_servers=self.context.kafka,
+            group_id=self.group,
+            enable_auto_commit=False,
+            auto_offset_reset="earliest",
+            max_poll_interval_ms=120_000,
+            session_timeout_ms=10_000,
+            heartbeat_interval_ms=1_000,
+            fetch_max_wait_ms=100,
+            request_timeout_ms=10_000,
+            retry_backoff_ms=200,
+        )
+
+    async def _round(self, consumer: AIOKafkaConsumer) -> None:
+        batches = await consumer.getmany(timeout_ms=500, max_records=BATCH)
+        self._polled = time.monotonic()
+        records = [
+            Record(m.topic.removeprefix(self._prefix), m.partition, m.offset, m.key, m.value or b"")
+            for messages in batches.values()
+            for m in messages
+        ]
+        if records:
+            await self.apply(records)
+            await consumer.commit()
+
+    async def apply(self, records: Sequence[Record]) -> None:
+        """Applies a batch, or, if it fails, its records one by one. Raises DatabaseAway: then all is repeated."""
+        try:
+            await self._apply_together(records)
+        except DatabaseAway:
+            raise
+        except Exception as error:
+            log.warning("consumer.one-by-one", service=self._service.name, error=type(error).__name__)
+            for record in records:
+                await self._apply_one(record)
+
+    async def _apply_together(self, records: Sequence[Record]) -> None:
+        async with asyncio.timeout(HANDLER_SECONDS), transaction(self.context.engine) as conn:
+            origin: dict[int, Record] = {}
+            events = []
+            for record in records:
+                try:
+                    event = decode(record.topic, record.body)
+                except BadEvent as error:
+                    await self._quarantine(conn, record, None, f"unreadable: {error}")
+                    continue
+                origin[id(event)] = record
+                events.append(event)
+            found = await sort_out(conn, events)
+            for event in found.gaps:
+                await self._quarantine(conn, origin[id(event)], event, "gap: an earlier event has not come yet")
+            await self._handle(conn, found.apply)
+            await self._catch_up(conn, found.apply)
+
+    async def _apply_one(self, record: Record) -> None:
+        try:
+            await self._apply_together([record])
+        except DatabaseAway:
+            raise
+        except Exception as error:
+            reason = f"failed: {type(error).__name__}"
+            log.error("consumer.quarantined", service=self._service.name, topic=record.topic, reason=reason)
+            async with transaction(self.context.engine) as conn:
+                await put_aside(conn, record, decode(record.topic, record.body), reason)
+
+    async def _quarantine(self, conn: AsyncConnection, record: Record, event: Event | None, reason: str) -> None:
+        log.error("consumer.quarantined", service=self._service.name, topic=record.topic, reason=reason)
+        await put_aside(conn, record, event, reason)
+
+    async def _handle(self, conn: AsyncConnection, events: Sequence[Event]) -> None:
+        """Hands events to their handlers, many at once: those of one subject in order, others in any."""
+        for turn in _turns(events):
+            for kind, group in turn.items():
+                if handler := self._handlers.get(kind):
+                    with traced(group[0].traceparent):
+                        await handler(conn, self.context, group)
+        await move_seen(conn, events)
+
+    async def _catch_up(self, conn: AsyncConnection, applied: Sequence[Event]) -> None:
+        """Applies what waited in the quarantine for one of these events."""
+        subjects = list({event.subject for event in applied})
+        for row in (await conn.execute(WAITING, {"subjects": subjects})).all() if subjects else ():
+            try:
+                event = decode(row.topic, bytes(row.body))
+            except BadEvent:
+                continue
+            found = await sort_out(conn, [event])
+            if found.gaps:
+                continue
+            await self._handle(conn, found.apply)
+            await conn.execute(DROP, {"id": row.id})
+
+    async def again(self, record: Record, quarantine_id: int) -> bool:
+        """Tries a quarantined record once more. True when it is applied or known; then it is out of the quarantine."""
+        try:
+            event = decode(record.topic, record.body)
+            async with asyncio.timeout(HANDLER_SECONDS), transaction(self.context.engine) as conn:
+                found = await sort_out(conn, [event])
+                if found.gaps:
+                    return False
+                await self._handle(conn, found.apply)
+                await conn.execute(DROP, {"id": quarantine_id})
+                await self._catch_up(conn, found.apply)
+        except DatabaseAway:
+            raise
+        except Exception as error:
+            log.warning("quarantine.failed-again", service=self._service.name, error=type(error).__name__)
+            return False
+        return True
+
+
+def _turns(events: Sequence[Event]) -> list[dict[str, list[Event]]]:
+    """The n-th event of each subject forms the n-th turn, grouped by type."""
+    count: dict[object, int] = defaultdict(int)
+    turns: list[dict[str, list[Event]]] = []
+    for event in events:
+        number = count[event.topic, event.subject]
+        count[event.topic, event.subject] += 1
+        if number == len(turns):
+            turns.append(defaultdict(list))
+        turns[number][event.type].append(event)
+    return turns

@@ -1,0 +1,181 @@
+"""Outbox and relay: an event is a row of the transaction that made it true; a relay per service sends the rows."""
+
+import asyncio
+from collections.abc import Awaitable, Callable, Sequence
+
+import structlog
+from aiokafka import AIOKafkaProducer
+from aiokafka.errors import KafkaError
+from sqlalchemy import JSON, RowMapping, bindparam, text
+from sqlalchemy.ext.asyncio import AsyncConnection
+
+from shared.db import DatabaseAway, events_written, note_events, transaction
+from shared.idempotency import SWEEP as SWEEP_KEYS
+from shared.messaging.events import NewEvent, encode
+from shared.service import Context
+from shared.telemetry import current_traceparent
+
+log = structlog.get_logger()
+
+BATCH = 2000
+POLL = 0.1
+"""Seconds between looks when nobody woke the relay (another process may have written)."""
+SEND_TIMEOUT = 10.0
+KEEP_DAYS = 14
+
+INSERT = text(
+    "INSERT INTO outbox (topic, subject, seq, type, data, traceparent)"
+    " SELECT topic, subject, seq, type, data, :traceparent"
+    " FROM jsonb_to_recordset(:rows) AS r(topic text, subject uuid, seq bigint, type text, data jsonb)"
+).bindparams(bindparam("rows", type_=JSON))
+UNPUBLISHED = text(
+    "SELECT id, event, topic, subject, seq, type, at, data, traceparent FROM outbox"
+    " WHERE published_at IS NULL ORDER BY id LIMIT :batch"
+)
+PUBLISHED = text("UPDATE outbox SET published_at = now() WHERE id = ANY(:ids)")
+REPLAY = text("UPDATE outbox SET published_at = NULL WHERE created_at >= :since AND published_at IS NOT NULL")
+SWEEP = text(
+    "DELETE FROM outbox WHERE id IN (SELECT id FROM outbox WHERE published_at < now() - make_interval(days => :days)"
+    " ORDER BY id LIMIT :batch)"
+)
+# Per transaction, so that a pooled connection can never carry the lock to somebody else.
+TRY_LOCK = text("SELECT pg_try_advisory_xact_lock(hashtextextended('relay:' || current_schema(), 0))")
+
+
+async def publish(conn: AsyncConnection, events: Sequence[NewEvent]) -> None:
+    """Writes events into the outbox of the connection's service; they are told once the transaction commits.
+
+    The caller has locked each aggregate before, so that per subject the order of rows is the order of commits.
+    """
+    if not events:
+        return
+    rows = [
+        {
+            "topic": new.data.topic,
+            "subject": str(new.subject),
+            "seq": new.seq,
+            "type": new.data.type,
+            "data": new.data.model_dump(mode="json"),
+        }
+        for new in events
+    ]
+    await conn.execute(INSERT, {"rows": rows, "traceparent": current_traceparent()})
+    note_events(conn)
+
+
+def make_producer(bootstrap: str) -> AIOKafkaProducer:
+    """acks=all and idempotent: a retry after a lost answer is not written twice within one producer's life."""
+    return AIOKafkaProducer(
+        bootstrap_servers=bootstrap,
+        acks="all",
+        enable_idempotence=True,
+        linger_ms=5,
+        max_batch_size=256 * 1024,
+        request_timeout_ms=int(SEND_TIMEOUT * 1000),
+    )
+
+
+class Relay:
+    """Sends a service's outbox to Kafka. Of several processes one works, by a session lock; the others stand by."""
+
+    def __init__(self, context: Context) -> None:
+        self._context = context
+        self._wake = events_written(context.engine)
+        self._producer: AIOKafkaProducer | None = None
+
+    async def run(self) -> None:
+        """Runs until cancelled; Kafka or PostgreSQL being away only makes it wait."""
+        pause = 0.1
+        try:
+            while True:
+                try:
+                    await self._work()
+                    pause = 0.1
+                except (KafkaError, DatabaseAway, OSError, TimeoutError) as error:
+                    log.warning("relay.waiting", service=self._context.name, error=type(error).__name__)
+                    await self._drop_producer()
+                    await asyncio.sleep(pause)
+                    pause = min(pause * 2, 1.0)
+        finally:
+            await self._drop_producer()
+
+    async def _work(self) -> None:
+        """Holds the lock on a connection of its own and sends as long as both servers are there."""
+        async with transaction(self._context.engine) as lock:
+            await lock.execute(text("SET LOCAL idle_in_transaction_session_timeout = 0"))
+            while not (await lock.execute(TRY_LOCK)).scalar_one():
+                await asyncio.sleep(1)
+            while True:
+                await lock.execute(text("SELECT 1"))  # the lock is only ours while this session lives
+                if await self.send_batch() < BATCH:
+                    self._wake.clear()
+                    await _wait(self._wake, POLL)
+
+    async def send_batch(self) -> int:
+        """Sends what is unpublished, at most a batch, and marks what the broker acknowledged. Returns how many."""
+        async with transaction(self._context.engine) as conn:
+            rows = (await conn.execute(UNPUBLISHED, {"batch": BATCH})).mappings().all()
+        if not rows:
+            return 0
+        sent = await self._send(rows)
+        async with transaction(self._context.engine) as conn:
+            await conn.execute(PUBLISHED, {"ids": sent})
+        if len(sent) < len(rows):
+            raise TimeoutError("the broker did not acknowledge a whole batch")
+        return len(sent)
+
+    async def _send(self, rows: Sequence[RowMapping]) -> list[int]:
+        producer = await self._connected()
+        prefix = self._context.settings.topic_prefix
+        futures = []
+        async with asyncio.timeout(SEND_TIMEOUT):
+            for row in rows:
+                futures.append(
+                    await producer.send(
+                        prefix + row["topic"],
+                        encode(self._context.name, row),
+                        key=str(row["subject"]).encode(),
+                        headers=[("traceparent", row["traceparent"].encode())] if row["traceparent"] else [],
+                    )
+                )
+            results = await asyncio.gather(*futures, return_exceptions=True)
+        return [row["id"] for row, result in zip(rows, results, strict=True) if not isinstance(result, BaseException)]
+
+    async def _connected(self) -> AIOKafkaProducer:
+        if self._producer is None:
+            producer = make_producer(self._context.kafka)
+            async with asyncio.timeout(SEND_TIMEOUT):
+                await producer.start()
+            self._producer = producer
+        return self._producer
+
+    async def _drop_producer(self) -> None:
+        """Bounded: a producer with a pending record and no broker would hang for more than a minute in stop()."""
+        producer, self._producer = self._producer, None
+        if producer is not None:
+            await stop_bounded(producer.stop)
+
+
+async def stop_bounded(stop: Callable[[], Awaitable[None]], seconds: float = 2.0) -> None:
+    """Calls an async `stop` and gives up on it after `seconds`."""
+    task = asyncio.ensure_future(stop())
+    await asyncio.wait({task}, timeout=seconds)
+    if not task.done():
+        task.cancel()
+        await asyncio.wait({task}, timeout=1.0)
+
+
+async def _wait(event: asyncio.Event, seconds: float) -> None:
+    try:
+        async with asyncio.timeout(seconds):
+            await event.wait()
+    except TimeoutError:
+        return
+
+
+async def sweep(context: Context) -> float:
+    """Job: deletes events published more than `KEEP_DAYS` ago and old idempotency keys, in batches."""
+    async with transaction(context.engine) as conn:
+        await conn.execute(SWEEP, {"days": KEEP_DAYS, "batch": BATCH})
+        await conn.execute(SWEEP_KEYS)
+    return 3600.0

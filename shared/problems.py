@@ -1,0 +1,151 @@
+"""Errors as part of the interface: RFC 9457 problem details, in Chinese and English, never with the input in them."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+import structlog
+from fastapi import FastAPI, Request
+from fastapi.exceptions import RequestValidationError
+from fastapi.responses import ORJSONResponse
+from starlette.exceptions import HTTPException
+
+from shared.db import DatabaseAway
+
+log = structlog.get_logger()
+MEDIA_TYPE = "application/problem+json"
+
+
+@dataclass(frozen=True)
+class FieldError:
+    """One field that was refused. `loc` is the path of names from `body`, `query` or `path`."""
+
+    loc: tuple[str | int, ...]
+    zh: str
+    en: str
+
+
+@dataclass
+class Problem(Exception):
+    """An answer that is an error. `type` is stable and may be relied on."""
+
+    type: str
+    status: int
+    zh: str
+    en: str
+    errors: Sequence[FieldError] = ()
+    extra: Mapping[str, Any] = field(default_factory=dict)
+    headers: Mapping[str, str] = field(default_factory=dict)
+
+
+def invalid(loc: tuple[str | int, ...], zh: str, en: str) -> Problem:
+    return invalid_fields([FieldError(loc, zh, en)])
+
+
+def invalid_fields(errors: Sequence[FieldError]) -> Problem:
+    return Problem("invalid", 422, "有内容填得不对", "Some fields are not valid", errors)
+
+
+def unauthorized() -> Problem:
+    return Problem(
+        "unauthorized", 401, "请先登录", "A valid token is needed", headers={"WWW-Authenticate": "Bearer"}
+    )
+
+
+def not_found() -> Problem:
+    return Problem("not-found", 404, "没有找到", "Not found")
+
+
+def forbidden() -> Problem:
+    return Problem("forbidden", 403, "您不能做这件事", "You may not do this")
+
+
+def wrong_state(phase: str, can: Sequence[str], **extra: Any) -> Problem:
+    """The act is not allowed in the present state; the answer says which state it is and what is allowed."""
+    return Problem(
+        "wrong-state", 409, "现在不能这样办", "Not possible in this state", extra={"phase": phase, "can": can, **extra}
+    )
+
+
+def already_moved(case: Mapping[str, Any], can: Sequence[str]) -> Problem:
+    """The caller saw an older version; the answer holds the present one."""
+    return Problem(
+        "already-moved", 409, "这件事刚刚已有变化", "It has moved on meanwhile", extra={"case": case, "can": can}
+    )
+
+
+def database_away() -> Problem:
+    return Problem(
+        "database-away", 503, "系统正忙，请稍后再试", "Temporarily unavailable, try again", headers={"Retry-After": "2"}
+    )
+
+
+# pydantic's error types -> what a person reads; anything else falls back to the last line.
+_MESSAGES = {
+    "missing": ("必须填写", "is required"),
+    "extra_forbidden": ("没有这一项", "is not known here"),
+    "json_invalid": ("不是正确的 JSON", "is not valid JSON"),
+    "string_too_long": ("太长了", "is too long"),
+    "string_too_short": ("太短了", "is too short"),
+    "uuid_parsing": ("不是正确的编号", "is not an id"),
+    "literal_error": ("不是可选的值", "is not one of the allowed values"),
+    "enum": ("不是可选的值", "is not one of the allowed values"),
+    "datetime_from_date_parsing": ("不是正确的时间", "is not a time"),
+    "timezone_aware": ("时间要带时区", "needs a time with offset"),
+}
+_ANY = ("格式不对", "is not valid")
+
+
+def respond(problem: Problem, instance: str = "") -> ORJSONResponse:
+    body = {
+        "type": f"urn:chuishao:problem:{problem.type}",
+        "title": f"{problem.zh} / {problem.en}",
+        "status": problem.status,
+        "detail": "; ".join(f"{'.'.join(map(str, e.loc))}: {e.zh} / {e.en}" for e in problem.errors)
+        or f"{problem.zh} / {problem.en}",
+        "instance": instance,
+        "errors": [{"loc": list(e.loc), "msg": f"{e.zh} / {e.en}"} for e in problem.errors],
+        **problem.extra,
+    }
+    return ORJSONResponse(body, problem.status, headers=dict(problem.headers), media_type=MEDIA_TYPE)
+
+
+def from_validation(error: RequestValidationError) -> Problem:
+    """pydantic's errors with their place, without what was sent: it may hold personal data."""
+    found = []
+    for item in error.errors():
+        zh, en = item["ctx"]["messages"] if "messages" in item.get("ctx", {}) else _MESSAGES.get(item["type"], _ANY)
+        loc = tuple(part for part in item["loc"] if not (item["type"] == "json_invalid" and isinstance(part, int)))
+        found.append(FieldError(loc, zh, en))
+    return invalid_fields(found)
+
+
+def install(app: FastAPI) -> None:
+    """Maps every error of an app to problem details."""
+
+    @app.exception_handler(Problem)
+    async def _problem(request: Request, error: Problem) -> ORJSONResponse:
+        return respond(error, request.url.path)
+
+    @app.exception_handler(RequestValidationError)
+    async def _validation(request: Request, error: RequestValidationError) -> ORJSONResponse:
+        return respond(from_validation(error), request.url.path)
+
+    @app.exception_handler(DatabaseAway)
+    async def _away(request: Request, error: DatabaseAway) -> ORJSONResponse:
+        log.warning("database.away", error=str(error))
+        return respond(database_away(), request.url.path)
+
+    @app.exception_handler(HTTPException)
+    async def _http(request: Request, error: HTTPException) -> ORJSONResponse:
+        known = {404: not_found(), 401: unauthorized(), 403: forbidden()}
+        problem = known.get(error.status_code) or Problem(
+            f"http-{error.status_code}", error.status_code, "请求不被接受", str(error.detail), headers=error.headers or {}
+        )
+        return respond(problem, request.url.path)
+
+    @app.exception_handler(Exception)
+    async def _fault(request: Request, error: Exception) -> ORJSONResponse:
+        # Only the type: a message may quote what was sent.
+        log.error("http.fault", error=type(error).__name__, path=request.url.path)
+        return respond(Problem("fault", 500, "系统出错了", "Internal error"), request.url.path)

@@ -1,0 +1,73 @@
+"""Settings of a process: environment variables `CHUISHAO_…`; any of them may instead come from a file
+whose path is in `CHUISHAO_…_FILE` (how containers hand out secrets)."""
+
+import os
+from pathlib import Path
+from typing import Any, Literal
+
+from pydantic.fields import FieldInfo
+from pydantic_settings import BaseSettings, PydanticBaseSettingsSource, SettingsConfigDict
+
+PREFIX = "CHUISHAO_"
+
+
+class _Files(PydanticBaseSettingsSource):
+    """Reads `CHUISHAO_NAME_FILE`: the setting is the file's content without the white space around it."""
+
+    def get_field_value(self, field: FieldInfo, field_name: str) -> tuple[Any, str, bool]:  # noqa: ARG002
+        path = os.environ.get(f"{PREFIX}{field_name.upper()}_FILE")
+        return (Path(path).read_text().strip() if path else None), field_name, False
+
+    def __call__(self) -> dict[str, Any]:
+        found = {name: self.get_field_value(field, name)[0] for name, field in self.settings_cls.model_fields.items()}
+        return {name: value for name, value in found.items() if value is not None}
+
+
+class Settings(BaseSettings):
+    """Every setting of every process. The table in the README is made from these fields."""
+
+    model_config = SettingsConfigDict(env_prefix=PREFIX, extra="ignore", frozen=True)
+
+    data: Path = Path("data")
+    """Directory of an embedded deployment: servers' data, secrets, what runs."""
+    postgres: str = "embedded"
+    """`embedded`, or the owner's SQLAlchemy URL (`postgresql+asyncpg://…`)."""
+    kafka: str = "embedded"
+    """`embedded`, or `HOST:PORT` of a broker."""
+    host: str = "127.0.0.1"
+    """Address the HTTP server listens on."""
+    port: int = 8000
+    """Port the HTTP server listens on."""
+    master_key: str | None = None
+    """32 bytes in hex; everything secret is derived from it. Embedded: made on first start in `DATA/secrets`."""
+    topic_prefix: str = "chuishao."
+    """Goes before every Kafka topic and consumer group."""
+    clock: Literal["real", "adjustable"] = "real"
+    """`adjustable` allows `chuishao clock --advance`; a shifted database refuses to start without it."""
+    providers: Literal["sandbox", "real"] = "sandbox"
+    """Where messages go. `real` needs the providers' credentials below."""
+    public_url: str = ""
+    """Where this deployment is reached from outside (callbacks of providers); default http://HOST:PORT."""
+    sms_url: str = ""
+    """Base URL of the Alibaba Cloud SMS interface; default: the sandbox."""
+    sms_access_key_id: str = "sandbox"
+    sms_access_key_secret: str | None = None
+    sms_sign_name: str = "吹哨报到"
+    wechat_url: str = ""
+    """Base URL of the WeChat official account interface; default: the sandbox."""
+    wechat_appid: str = "wxsandbox"
+    wechat_secret: str | None = None
+    wechat_token: str | None = None
+    """Token of the official account's callback signature."""
+    log_level: str = "INFO"
+
+    @classmethod
+    def settings_customise_sources(
+        cls, settings_cls: type[BaseSettings], init_settings: Any, env_settings: Any, **_: Any
+    ) -> tuple[PydanticBaseSettingsSource, ...]:
+        return init_settings, env_settings, _Files(settings_cls)
+
+    @property
+    def base_url(self) -> str:
+        """Where other programs reach this deployment, without a slash at the end."""
+        return (self.public_url or f"http://{self.host}:{self.port}").rstrip("/")
