@@ -11,6 +11,7 @@ from fastapi.responses import ORJSONResponse
 from starlette.exceptions import HTTPException
 
 from shared.db import DatabaseAway
+from shared.telemetry import describe
 
 log = structlog.get_logger()
 MEDIA_TYPE = "application/problem+json"
@@ -146,6 +147,5 @@ def install(app: FastAPI) -> None:
 
     @app.exception_handler(Exception)
     async def _fault(request: Request, error: Exception) -> ORJSONResponse:
-        # Only the type: a message may quote what was sent.
-        log.error("http.fault", error=type(error).__name__, path=request.url.path)
+        log.error("http.fault", error=describe(error), path=request.url.path)
         return respond(Problem("fault", 500, "系统出错了", "Internal error"), request.url.path)

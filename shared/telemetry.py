@@ -3,6 +3,7 @@
 import logging
 import secrets
 import sys
+import traceback
 from collections.abc import Iterator
 from contextlib import contextmanager
 from contextvars import ContextVar
@@ -34,6 +35,16 @@ def configure_logging(level: str = "INFO", file: Path | None = None) -> None:
     # Their messages quote records and statements with parameters: a phone must never get into a log that way.
     for noisy in ("aiokafka", "sqlalchemy", "httpx2", "httpcore2"):
         logging.getLogger(noisy).setLevel(logging.ERROR)
+
+
+def describe(error: BaseException) -> str:
+    """An error for a log: its type and where it came from. Not its text, which may quote what somebody sent."""
+    frames = traceback.extract_tb(error.__traceback__)
+    where = f" at {Path(frames[-1].filename).name}:{frames[-1].lineno}" if frames else ""
+    own = [f for f in frames if "site-packages" not in f.filename]
+    via = f" via {Path(own[-1].filename).name}:{own[-1].lineno}" if own and own[-1] is not frames[-1] else ""
+    state = getattr(getattr(error, "orig", None), "sqlstate", None)
+    return f"{type(error).__name__}{f' [{state}]' if state else ''}{where}{via}"
 
 
 def new_traceparent(parent: str | None = None) -> str:

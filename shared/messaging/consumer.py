@@ -19,7 +19,7 @@ from shared.messaging.events import BadEvent, Event, decode
 from shared.messaging.inbox import DROP, WAITING, Record, move_seen, put_aside, sort_out
 from shared.messaging.outbox import stop_bounded
 from shared.service import Context, Service
-from shared.telemetry import traced
+from shared.telemetry import describe, traced
 
 log = structlog.get_logger()
 
@@ -98,7 +98,7 @@ class Consumer:
         except DatabaseAway:
             raise
         except Exception as error:
-            log.warning("consumer.one-by-one", service=self._service.name, error=type(error).__name__)
+            log.warning("consumer.one-by-one", service=self._service.name, error=describe(error))
             for record in records:
                 await self._apply_one(record)
 
@@ -126,7 +126,7 @@ class Consumer:
         except DatabaseAway:
             raise
         except Exception as error:
-            reason = f"failed: {type(error).__name__}"
+            reason = f"failed: {describe(error)}"
             log.error("consumer.quarantined", service=self._service.name, topic=record.topic, reason=reason)
             async with transaction(self.context.engine) as conn:
                 await put_aside(conn, record, decode(record.topic, record.body), reason)
@@ -172,7 +172,7 @@ class Consumer:
         except DatabaseAway:
             raise
         except Exception as error:
-            log.warning("quarantine.failed-again", service=self._service.name, error=type(error).__name__)
+            log.warning("quarantine.failed-again", service=self._service.name, error=describe(error))
             return False
         return True
 

@@ -1,0 +1,153 @@
+"""Runs a service: its HTTP app, its relay, its consumer and its jobs. The same code in one process or in many."""
+
+import asyncio
+import random
+import time
+from collections.abc import Awaitable, Callable, Sequence
+
+import structlog
+from fastapi import FastAPI, Response
+from fastapi.responses import ORJSONResponse
+from prometheus_client import CONTENT_TYPE_LATEST, Counter, Histogram, generate_latest
+from sqlalchemy import text
+from starlette.types import ASGIApp, Message, Receive, Scope, Send
+
+from shared import problems
+from shared.db import DatabaseAway, transaction
+from shared.messaging.consumer import Consumer
+from shared.messaging.outbox import Relay, sweep
+from shared.service import Context, Job, Service
+from shared.telemetry import describe, traced
+
+log = structlog.get_logger()
+
+MAX_BODY = 256 * 1024
+REQUESTS = Counter("chuishao_http_requests_total", "Requests answered", ["service", "method", "status"])
+SECONDS = Histogram("chuishao_http_request_duration_seconds", "Time to answer a request", ["service"])
+FAULTS = Counter("chuishao_job_faults_total", "Runs of a job that failed", ["service", "job"])
+
+
+def build_app(context: Context, service: Service, worker: "Worker | None" = None) -> FastAPI:
+    """The HTTP app of one service, to be mounted at `/api/NAME`: its routes, `/livez`, `/readyz`, `/metrics`."""
+    app = FastAPI(
+        title=f"chuishao {service.name}", version="1", docs_url=None, redoc_url=None,
+        default_response_class=ORJSONResponse,
+    )
+    app.state.context = context
+    problems.install(app)
+    if service.router:
+        app.include_router(service.router)
+
+    @app.get("/livez", include_in_schema=False)
+    async def livez() -> Response:
+        return Response(status_code=200 if worker is None or worker.alive() else 503)
+
+    @app.get("/readyz", include_in_schema=False)
+    async def readyz() -> Response:
+        async with transaction(context.engine) as conn:
+            await conn.execute(text("SELECT 1"))
+        return Response(status_code=200)
+
+    @app.get("/metrics", include_in_schema=False)
+    async def metrics() -> Response:
+        return Response(generate_latest(), media_type=CONTENT_TYPE_LATEST)
+
+    app.add_middleware(_Edge, service=service.name)
+    return app
+
+
+class _Edge:
+    """Around every request: a trace, a count, and a limit on the body's size that does not trust its header."""
+
+    def __init__(self, app: ASGIApp, service: str) -> None:
+        self._app = app
+        self._service = service
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        if scope["type"] != "http":
+            await self._app(scope, receive, send)
+            return
+        headers = dict(scope["headers"])
+        started, status = time.perf_counter(), 500
+        size = 0
+
+        async def limited() -> Message:
+            nonlocal size
+            message = await receive()
+            size += len(message.get("body", b""))
+            if size > MAX_BODY:
+                raise _too_large()
+            return message
+
+        async def counted(message: Message) -> None:
+            nonlocal status
+            if message["type"] == "http.response.start":
+                status = message["status"]
+                message["headers"] = [*message["headers"], (b"traceparent", trace.encode())]
+            await send(message)
+
+        with traced(headers.get(b"traceparent", b"").decode("latin-1")) as trace:
+            try:
+                length = headers.get(b"content-length", b"0")
+                if length.isdigit() and int(length) > MAX_BODY:
+                    raise _too_large()
+                await self._app(scope, limited, counted)
+            except problems.Problem as problem:
+                await problems.respond(problem, scope["path"])(scope, receive, counted)
+        REQUESTS.labels(self._service, scope["method"], status).inc()
+        SECONDS.labels(self._service).observe(time.perf_counter() - started)
+
+
+def _too_large() -> problems.Problem:
+    return problems.Problem("too-large", 413, "内容太大了", "The body is too large")
+
+
+class Worker:
+    """A service's background work in one process."""
+
+    def __init__(self, context: Context, service: Service) -> None:
+        self._context = context
+        self._service = service
+        self._consumer = Consumer(context, service) if service.topics else None
+        self._tasks: list[asyncio.Task[None]] = []
+
+    def start(self) -> None:
+        duties: list[tuple[str, Callable[[], Awaitable[None]]]] = [("relay", Relay(self._context).run)]
+        if self._consumer:
+            duties.append(("consumer", self._consumer.run))
+        jobs: Sequence[Job] = (*self._service.jobs, sweep)
+        duties += [(job.__name__, lambda job=job: self._repeat(job)) for job in jobs]  # type: ignore[misc]
+        self._tasks = [
+            asyncio.create_task(self._guard(name, duty), name=f"{self._service.name}/{name}") for name, duty in duties
+        ]
+
+    def alive(self) -> bool:
+        """Every duty runs and the consumer has polled lately."""
+        return all(not task.done() for task in self._tasks) and (self._consumer is None or self._consumer.alive())
+
+    async def stop(self) -> None:
+        """Bounded: nothing waits longer than a few seconds, and nothing acknowledged depends on it."""
+        for task in self._tasks:
+            task.cancel()
+        if self._tasks:
+            await asyncio.wait(self._tasks, timeout=6.0)
+
+    async def _guard(self, name: str, duty: Callable[[], Awaitable[None]]) -> None:
+        """A duty that fails is started again: one bad moment must not end the clock for good."""
+        while True:
+            try:
+                await duty()
+            except Exception as error:
+                FAULTS.labels(self._service.name, name).inc()
+                log.error("duty.failed", service=self._service.name, duty=name, error=describe(error))
+                await asyncio.sleep(1.0)
+
+    async def _repeat(self, job: Job) -> None:
+        while True:
+            try:
+                pause = await job(self._context)
+            except (DatabaseAway, OSError) as error:
+                log.warning("job.waiting", service=self._service.name, job=job.__name__, error=type(error).__name__)
+                pause = 0.5
+            # Jitter, so that several workers do not come for the same rows at the same moment.
+            await asyncio.sleep(pause * random.uniform(0.9, 1.0))
