@@ -68,7 +68,9 @@ class Record:
 
     def alive(self) -> bool:
         """Whether the very process of this record still runs."""
-        return self.boot == _boot() and self.started == _started(self.pid) and self.command == _command(self.pid)
+        return (
+            self.boot == _boot() and self.started == _started(self.pid) and self.command == _command(self.pid)
+        )
 
 
 def _boot() -> str:
@@ -144,7 +146,9 @@ class Place:
     log: Path
     account: Account
 
-    async def spawn(self, name: str, command: list[str], orphan_signal: signal.Signals) -> asyncio.subprocess.Process:
+    async def spawn(
+        self, name: str, command: list[str], orphan_signal: signal.Signals
+    ) -> asyncio.subprocess.Process:
         """Start `command` as our direct child, its output appended to `log/NAME.log`."""
         # The death signal follows the thread that forked, and only the main thread lives as long as we do.
         if threading.current_thread() is not threading.main_thread():
@@ -227,7 +231,7 @@ class Child:
             if await self.server.ready():
                 return True
             if time.monotonic() > deadline:
-                await self.stop()
+                await self._end()
                 raise self.place.failed(self.server.name, f"{HEALTHY_SECONDS:.0f} s")
             await asyncio.sleep(0.03)
         return False
@@ -252,6 +256,9 @@ class Child:
     async def stop(self) -> None:
         """Ask the server to stop, and kill it after 10 s. Does nothing if it does not run."""
         self._stopping = True
+        await self._end()
+
+    async def _end(self) -> None:
         process = self.process
         if process is None:
             return
