@@ -1,0 +1,99 @@
+"""Intake's HTTP: translates and calls."""
+
+from dataclasses import asdict
+from typing import Annotated
+from uuid import UUID
+
+from fastapi import APIRouter, Query
+from fastapi.responses import ORJSONResponse
+
+from services.intake import commands, schemas
+from services.intake.catalogue import catalogue
+from services.intake.commands import Request, Wanted
+from services.intake.domain.words import find_hints
+from services.intake.store import Page
+from shared.http import PAGE, Caller, Ctx, Cursor, IdempotencyKey, Limit, MaybeCaller, decode_cursor, page
+from shared.problems import invalid
+
+MAX_IDS = 100
+BEFORE_ALL = UUID(int=0)
+
+router = APIRouter(tags=["intake"])
+
+
+@router.get("/categories")
+async def get_categories() -> schemas.CategoriesOut:
+    """What can be reported, by class."""
+    return schemas.CategoriesOut.model_validate({"items": [asdict(each) for each in catalogue().classes]})
+
+
+@router.post("/hints")
+async def post_hints(body: schemas.WordsIn) -> schemas.HintsOut:
+    """Names, phones and door numbers in words that are about to be sent. Stores nothing, refuses nothing."""
+    return schemas.HintsOut.model_validate({"hints": [asdict(hint) for hint in find_hints(body.text)]})
+
+
+@router.post("/issues", status_code=201, response_model=schemas.ReportedOut)
+async def post_issue(
+    body: schemas.ReportIn, context: Ctx, caller: MaybeCaller, key: IdempotencyKey = None
+) -> ORJSONResponse:
+    """Report an issue; without a token a phone is needed."""
+    request = Request(key, body.model_dump_json().encode())
+    status, answer = await commands.report_issue(context, caller, body.report(), request)
+    return ORJSONResponse(answer, status)
+
+
+@router.get("/issues/{id}")
+async def get_issue(
+    id: UUID, context: Ctx, caller: MaybeCaller, code: Annotated[str | None, Query()] = None
+) -> schemas.IssueOut:
+    """One issue, for its reporter, the holder of its code, and those on the place's way up."""
+    return schemas.IssueOut.of(await commands.read_issue(context, caller, id, code))
+
+
+@router.get("/issues")
+async def get_issues(
+    context: Ctx,
+    caller: Caller,
+    ids: Annotated[list[str] | None, Query()] = None,
+    mine: bool = False,
+    unplaced: bool = False,
+    cursor: Cursor = None,
+    limit: Limit = PAGE,
+) -> schemas.IssuesOut:
+    """By `ids=` (up to 100, with commas or repeated), else `mine=true`, else `unplaced=true`; oldest first."""
+    wanted = Wanted(_ids(ids) if ids is not None else None, mine)
+    if wanted.ids is None and not mine and not unplaced:
+        raise invalid(("query", "ids"), "要写明看哪些", "or mine or unplaced is needed")
+    found = await commands.list_issues(context, caller, wanted, Page(_after(cursor), limit))
+    items = [schemas.IssueOut.of(each) for each in found]
+    return schemas.IssuesOut.model_validate(page(items, limit, lambda last: (str(last.id),)))
+
+
+def _ids(given: list[str]) -> list[UUID]:
+    texts = [part.strip() for each in given for part in each.split(",")]
+    if len(texts) > MAX_IDS:
+        raise invalid(("query", "ids"), f"一次最多 {MAX_IDS} 个", f"has more than {MAX_IDS}")
+    return [_uuid(each, "ids") for each in texts]
+
+
+def _after(cursor: str | None) -> UUID:
+    position = decode_cursor(cursor)
+    return _uuid(str(position[0]), "cursor") if position else BEFORE_ALL
+
+
+def _uuid(text: str, field: str) -> UUID:
+    try:
+        return UUID(text)
+    except ValueError:
+        raise invalid(("query", field), "不是正确的编号", "is not an id") from None
+
+
+@router.put("/issues/{id}/place")
+async def put_place(
+    id: UUID, body: schemas.PlacedIn, context: Ctx, caller: Caller, key: IdempotencyKey = None
+) -> ORJSONResponse:
+    """Put an issue whose place fitted no grid at one."""
+    request = Request(key, body.model_dump_json().encode())
+    status, answer = await commands.place_issue(context, caller, id, body.grid, request)
+    return ORJSONResponse(answer, status)

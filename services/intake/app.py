@@ -1,0 +1,8 @@
+"""The intake service as a process runs it."""
+
+from pathlib import Path
+
+from services.intake.api import router
+from shared.service import Service
+
+service = Service(name="intake", migrations=Path(__file__).with_name("migrations"), router=router)

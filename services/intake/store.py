@@ -1,0 +1,281 @@
+"""All of intake's SQL. Reads the directory's published views; writes only its own schema."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict, dataclass
+from datetime import datetime
+from typing import Any
+from uuid import UUID
+
+from sqlalchemy import ARRAY, Uuid, bindparam, text
+from sqlalchemy.ext.asyncio import AsyncConnection
+from sqlmodel import col, select
+
+from services.intake.tables import Issue
+
+# The place named, its middle grid (for likely duplicates), and whether the caller has a post on its way up.
+PLACE = text("""
+SELECT g.id, (SELECT p.up FROM directory.v1_path p WHERE p.grid = g.id AND p.rank = 3) AS middle,
+       EXISTS (SELECT FROM directory.v1_path p JOIN directory.v1_post s ON s.grid = p.up
+                WHERE p.grid = g.id AND s.person = :person) AS on_path
+  FROM directory.v1_grid g WHERE g.code = :code AND g.void_at IS NULL
+""").bindparams(bindparam("person", type_=Uuid))
+
+# Reporting for someone else is for people with a post.
+HAS_POST = text("SELECT EXISTS (SELECT FROM directory.v1_post WHERE person = :person)")
+
+# One round trip: the reporter is found or made in the vault while the row is written.
+INSERT = text("""
+INSERT INTO issue (category, text, place, address, lng, lat, middle, reporter, entered_by,
+                   may_contact, own, about_leader, external_system, external_number)
+SELECT :category, :text, :place, :address, :lng, :lat, :middle,
+       CASE WHEN CAST(:reporter AS uuid) IS NULL
+            THEN vault.v1_person_by_phone(:phone_index, :wrapped, :sealed) ELSE :reporter END,
+       :entered_by, :may_contact, :own, :about_leader, :external_system, :external_number
+RETURNING id, number, reporter
+""").bindparams(*(bindparam(name, type_=Uuid) for name in ("place", "middle", "reporter", "entered_by")))
+
+# Likely duplicates of the last day: the same words, the same reporter's same item, or the same item in the
+# same middle grid. Three short index walks, because an OR would read a whole day; numbers open nothing.
+ALIKE = text("""
+SELECT DISTINCT number FROM (
+    (SELECT number, id FROM issue WHERE md5(text) = md5(:text) AND id < :id
+        AND reported_at > public.clock_now() - interval '24 h' ORDER BY id DESC LIMIT 3)
+    UNION ALL
+    (SELECT number, id FROM issue WHERE reporter = :reporter AND category = :category AND id < :id
+        AND reported_at > public.clock_now() - interval '24 h' ORDER BY id DESC LIMIT 3)
+    UNION ALL
+    (SELECT number, id FROM issue WHERE middle = :middle AND category = :category AND id < :id
+        AND reported_at > public.clock_now() - interval '24 h' ORDER BY id DESC LIMIT 3)
+) found ORDER BY number
+""").bindparams(*(bindparam(name, type_=Uuid) for name in ("id", "reporter", "middle")))
+
+# Who may read: everything for command and a code's holder; the reporter and who typed it; posts on the place's
+# way up, their present stand-ins, and bound members; an unplaced one only the district's desk. When the reporter
+# ticked `about_leader`, nobody with a post at the place's own grid.
+_READ = """
+WITH mine AS (
+    SELECT s.grid, s.kind FROM directory.v1_post s WHERE s.person = :person
+    UNION ALL
+    SELECT s.grid, s.kind FROM directory.v1_absence a JOIN directory.v1_post s ON s.person = a.person
+     WHERE a.stand_in = :person AND a.since <= public.clock_now() AND a.until > public.clock_now()
+    UNION ALL
+    SELECT b.grid, 'bound' FROM directory.v1_binding b WHERE b.person = :person
+)
+SELECT i.id, i.number, i.category, i.text, i.address, i.lng, i.lat, i.reported_at, i.may_contact, i.reporter,
+       g.code AS grid, g.label, coalesce(i.reporter = :person, false) AS is_mine
+  FROM issue i LEFT JOIN directory.v1_grid g ON g.id = i.place
+ WHERE /*which*/ AND (
+       :everything OR i.reporter = :person OR i.entered_by = :person
+    OR (EXISTS (SELECT FROM directory.v1_path p JOIN mine m ON m.grid = p.up WHERE p.grid = i.place)
+        AND NOT (i.about_leader AND EXISTS (SELECT FROM mine m WHERE m.grid = i.place AND m.kind <> 'bound')))
+    OR (i.place IS NULL AND EXISTS (
+        SELECT FROM mine m JOIN directory.v1_grid r ON r.id = m.grid
+         WHERE m.kind = 'desk' AND r.parent IS NULL)))
+ ORDER BY i.id LIMIT :limit
+"""
+
+# Whether the caller's desk, or one they stand in for, is the district's or above the grid named.
+MAY_PLACE = text("""
+SELECT EXISTS (
+    SELECT FROM directory.v1_post s JOIN directory.v1_grid desk ON desk.id = s.grid
+     WHERE s.kind = 'desk' AND s.person = :person
+       AND (desk.parent IS NULL OR EXISTS (
+            SELECT FROM directory.v1_path p WHERE p.grid = :grid AND p.up = s.grid)))
+""").bindparams(bindparam("person", type_=Uuid), bindparam("grid", type_=Uuid))
+
+# The issue's row is locked before; its next event takes the number returned.
+SET_PLACE = text("""
+UPDATE issue SET place = :grid, placed_by = :by, placed_at = public.clock_now(), seq = seq + 1
+ WHERE id = :id RETURNING seq
+""").bindparams(bindparam("grid", type_=Uuid), bindparam("id", type_=Uuid))
+
+GRID = text("SELECT id, code, label FROM directory.v1_grid WHERE code = :code AND void_at IS NULL")
+
+# Opens contacts; the vault logs each opening.
+CONTACTS = text(
+    "SELECT person, wrapped, sealed FROM vault.v1_contacts(:persons, 'intake.may_contact')"
+).bindparams(bindparam("persons", type_=ARRAY(Uuid)))
+
+
+@dataclass(frozen=True, slots=True)
+class Place:
+    """A grid that exists, as the report needs it."""
+
+    id: UUID
+    middle: UUID | None
+    on_path: bool
+
+
+@dataclass(frozen=True, slots=True)
+class NewIssue:
+    """A row to be written; `reporter`, or else the phone's index with what to seal for a new person."""
+
+    category: str
+    text: str
+    place: UUID | None
+    middle: UUID | None
+    address: str | None
+    lng: float | None
+    lat: float | None
+    reporter: UUID | None
+    phone_index: bytes | None
+    wrapped: bytes | None
+    sealed: bytes | None
+    entered_by: UUID | None
+    may_contact: bool
+    own: bool
+    about_leader: bool
+    external_system: str | None
+    external_number: str | None
+
+
+@dataclass(frozen=True, slots=True)
+class Written:
+    """What the database gave the new row."""
+
+    id: UUID
+    number: str
+    reporter: UUID
+
+
+@dataclass(frozen=True, slots=True)
+class Seen:
+    """An issue as its reader may see it; `is_mine` when the reader reported it."""
+
+    id: UUID
+    number: str
+    category: str
+    text: str
+    address: str | None
+    lng: float | None
+    lat: float | None
+    reported_at: datetime
+    may_contact: bool
+    reporter: UUID
+    grid: str | None
+    label: str | None
+    is_mine: bool
+
+
+@dataclass(frozen=True, slots=True)
+class Grid:
+    """A grid that exists."""
+
+    id: UUID
+    code: str
+    label: str
+
+
+@dataclass(frozen=True, slots=True)
+class Reader:
+    """For whom issues are read: a person, or everything at once (command, the holder of a code)."""
+
+    person: UUID | None
+    everything: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Page:
+    """Which page: after this id, at most `limit` rows and one to see whether there are more."""
+
+    after: UUID
+    limit: int
+
+
+def _reading(which: str) -> Any:
+    statement = text(_READ.replace("/*which*/", which))
+    return statement.bindparams(bindparam("person", type_=Uuid))
+
+
+READ_ONE = _reading("i.id = :id").bindparams(bindparam("id", type_=Uuid))
+READ_THESE = _reading("i.id = ANY(:ids) AND i.id > :after").bindparams(
+    bindparam("ids", type_=ARRAY(Uuid)), bindparam("after", type_=Uuid)
+)
+READ_MINE = _reading("i.reporter = :person AND i.id > :after").bindparams(bindparam("after", type_=Uuid))
+READ_UNPLACED = _reading("i.place IS NULL AND i.id > :after").bindparams(bindparam("after", type_=Uuid))
+
+
+async def find_place(conn: AsyncConnection, code: str, person: UUID | None) -> Place | None:
+    """The grid with this code, unless it is void; `on_path` tells of the person's posts."""
+    row = (await conn.execute(PLACE, {"code": code, "person": person})).one_or_none()
+    return Place(row.id, row.middle, row.on_path) if row else None
+
+
+async def has_post(conn: AsyncConnection, person: UUID) -> bool:
+    """Whether the person holds any post."""
+    return bool((await conn.execute(HAS_POST, {"person": person})).scalar_one())
+
+
+async def insert_issue(conn: AsyncConnection, new: NewIssue) -> Written:
+    """Writes the row, and the person behind the phone if there is none yet."""
+    row = (await conn.execute(INSERT, asdict(new))).one()
+    return Written(row.id, row.number, row.reporter)
+
+
+async def find_alike(conn: AsyncConnection, new: NewIssue, written: Written) -> list[str]:
+    """Numbers of likely duplicates of the last 24 hours."""
+    told = {"text": new.text, "category": new.category, "middle": new.middle}
+    rows = await conn.execute(ALIKE, {"id": written.id, "reporter": written.reporter, **told})
+    return list(rows.scalars())
+
+
+async def read_one(conn: AsyncConnection, reader: Reader, issue: UUID) -> Seen | None:
+    """The issue, if the reader may see it."""
+    found = await _read(conn, READ_ONE, reader, {"id": issue, "limit": 1})
+    return found[0] if found else None
+
+
+async def read_these(conn: AsyncConnection, reader: Reader, ids: Sequence[UUID], page: Page) -> list[Seen]:
+    """Those of the named issues that the reader may see, oldest first."""
+    return await _read(conn, READ_THESE, reader, {"ids": list(ids), **_span(page)})
+
+
+async def read_mine(conn: AsyncConnection, reader: Reader, page: Page) -> list[Seen]:
+    """What the reader reported, oldest first."""
+    return await _read(conn, READ_MINE, reader, _span(page))
+
+
+async def read_unplaced(conn: AsyncConnection, reader: Reader, page: Page) -> list[Seen]:
+    """What waits to be placed and the reader may see, oldest first."""
+    return await _read(conn, READ_UNPLACED, reader, _span(page))
+
+
+def _span(page: Page) -> dict[str, Any]:
+    return {"after": page.after, "limit": page.limit + 1}
+
+
+async def _read(
+    conn: AsyncConnection, statement: Any, reader: Reader, values: Mapping[str, Any]
+) -> list[Seen]:
+    rows = await conn.execute(statement, {"person": reader.person, "everything": reader.everything, **values})
+    return [Seen(**row) for row in rows.mappings()]
+
+
+async def lock_issue(conn: AsyncConnection, issue: UUID) -> Issue | None:
+    """The issue's row, locked until the transaction ends."""
+    row = (await conn.execute(select(Issue).where(col(Issue.id) == issue).with_for_update())).one_or_none()
+    return Issue.model_validate(row._mapping) if row else None
+
+
+async def find_grid(conn: AsyncConnection, code: str) -> Grid | None:
+    """The grid with this code, unless it is void."""
+    row = (await conn.execute(GRID, {"code": code})).one_or_none()
+    return Grid(row.id, row.code, row.label) if row else None
+
+
+async def may_place(conn: AsyncConnection, person: UUID | None, grid: UUID | None) -> bool:
+    """Whether the person sits at the district's desk or at one above the grid."""
+    return bool((await conn.execute(MAY_PLACE, {"person": person, "grid": grid})).scalar_one())
+
+
+async def set_place(conn: AsyncConnection, issue: UUID, grid: UUID, by: str) -> int:
+    """Puts the issue at a grid; returns the number of the event that tells it."""
+    return int((await conn.execute(SET_PLACE, {"id": issue, "grid": grid, "by": by})).scalar_one())
+
+
+async def open_contacts(conn: AsyncConnection, persons: Sequence[UUID]) -> dict[UUID, tuple[bytes, bytes]]:
+    """Wrapped key and sealed contacts of each person; every opening is logged."""
+    if not persons:
+        return {}
+    rows = await conn.execute(CONTACTS, {"persons": list(persons)})
+    return {row.person: (bytes(row.wrapped), bytes(row.sealed)) for row in rows}
