@@ -61,7 +61,7 @@ async def get_issues(
     cursor: Cursor = None,
     limit: Limit = PAGE,
 ) -> schemas.IssuesOut:
-    """By `ids=` (up to 100, with commas or repeated), else `mine=true`, else `unplaced=true`; oldest first."""
+    """`ids=` (up to 100, with commas or repeated), else `mine=true`, else `unplaced=true`; oldest first."""
     wanted = Wanted(_ids(ids) if ids is not None else None, mine)
     if wanted.ids is None and not mine and not unplaced:
         raise invalid(("query", "ids"), "要写明看哪些", "or mine or unplaced is needed")

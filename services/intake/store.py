@@ -49,9 +49,9 @@ SELECT DISTINCT number FROM (
 ) found ORDER BY number
 """).bindparams(*(bindparam(name, type_=Uuid) for name in ("id", "reporter", "middle")))
 
-# Who may read: everything for command and a code's holder; the reporter and who typed it; posts on the place's
-# way up, their present stand-ins, and bound members; an unplaced one only the district's desk. When the reporter
-# ticked `about_leader`, nobody with a post at the place's own grid.
+# Who may read: command and a code's holder everything; the reporter and who typed it; posts on the place's
+# way up, their present stand-ins, and bound members; an unplaced one only the district's desk.
+# When the reporter ticked `about_leader`, nobody with a post at the place's own grid.
 _READ = """
 WITH mine AS (
     SELECT s.grid, s.kind FROM directory.v1_post s WHERE s.person = :person
