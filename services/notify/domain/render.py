@@ -1,0 +1,81 @@
+"""Turns a message's parameters (codes, labels, times) into the words of its template."""
+
+import re
+from collections.abc import Mapping, Sequence
+from datetime import datetime, timedelta
+from typing import Any
+
+from services.notify.domain.slots import ZONE
+from services.notify.domain.templates import STRING, TEMPLATES, THING
+
+VARIABLE = re.compile(r"\$\{(\w+)}")
+LISTED = 6
+"""Most issues named in a bundle; the rest are counted."""
+CARD_LINES = 3
+"""Lines of a WeChat card of a bundle."""
+
+HOLDERS: Mapping[tuple[str, str], str] = {
+    ("micro", "person"): "单元长",
+    ("small", "person"): "楼栋长",
+    ("middle", "person"): "小区长",
+    ("large", "person"): "网格长",
+    ("community", "desk"): "社区值班台",
+    ("subdistrict", "desk"): "街道值班台",
+    ("district", "desk"): "区指挥中心",
+}
+WHY = {"timeout": "到时间还没人接", "third_no": "居民三次说没解决", "promise": "过了答应居民的日子"}
+WHAT = {
+    "assigned": "等您接",
+    "reminder": "还等着您",
+    "night": "夜里已交给社区值班台",
+    "received": "收到了",
+    "accepted": "有人接了",
+    "asked": "想问您一句",
+    "resolved": "说办好了，解决了吗",
+    "still-asking": "解决了吗",
+}
+"""Reason → its few words in a digest."""
+
+
+def values(template: str, params: Mapping[str, Any], *, code: str, now: datetime) -> dict[str, str]:
+    """Every variable of the template with its text. `code` opens the issue for its reporter."""
+    texts = {"code": code, **_bundle(params)} | {
+        "number": str(params["number"]),
+        "category": str(params["label"]),
+        "place": str(params["place"]),
+        "holder": HOLDERS.get((params["level"], params["holder"]), "值班台"),
+        "when": spoken_deadline(params.get("by"), now),
+        "why": WHY.get(str(params.get("why")), "需要跟一下"),
+    }
+    wanted = {*VARIABLE.findall(TEMPLATES[template].sms), *TEMPLATES[template].wechat.values()}
+    return {name: texts[name] for name in wanted}
+
+
+def _bundle(params: Mapping[str, Any]) -> dict[str, str]:
+    items: Sequence[Mapping[str, Any]] = params.get("items", ())
+    named = "、".join(f"{i['label']}（{i['number']}，{WHAT[i['reason']]}）" for i in items[:LISTED])
+    lines = [f"{i['label']} {i['number']}" for i in items[:CARD_LINES]]
+    lines += ["-"] * (CARD_LINES - len(lines))
+    cards = {f"item{n}": line for n, line in enumerate(lines, start=1)}
+    return {"count": str(len(items)), "list": named + ("等" if len(items) > LISTED else ""), **cards}
+
+
+def spoken_deadline(by: str | None, now: datetime) -> str:
+    """`14:30前`, `明天9:00前`, `12月1日9:00前`; `尽快` when there is none. Times of the wall clock in China."""
+    if by is None:
+        return "尽快"
+    at, today = datetime.fromisoformat(by).astimezone(ZONE), now.astimezone(ZONE).date()
+    days = {today: "", today + timedelta(days=1): "明天"}
+    return f"{days.get(at.date(), f'{at.month}月{at.day}日')}{at.hour}:{at.minute:02d}前"
+
+
+def wechat_data(template: str, texts: Mapping[str, str]) -> dict[str, dict[str, str]]:
+    """The `data` of a WeChat template message, each value within WeChat's limits."""
+    return {
+        field: {"value": _fit(field, texts[variable])} for field, variable in TEMPLATES[template].wechat.items()
+    }
+
+
+def _fit(field: str, text: str) -> str:
+    limit = STRING if field.startswith("character_string") else THING
+    return text if len(text) <= limit else text[: limit - 1] + "…"
