@@ -5,7 +5,6 @@ from typing import Annotated
 from uuid import UUID
 
 from fastapi import APIRouter, Query
-from fastapi.responses import ORJSONResponse
 
 from services.intake import commands, schemas
 from services.intake.catalogue import catalogue
@@ -33,14 +32,14 @@ async def post_hints(body: schemas.WordsIn) -> schemas.HintsOut:
     return schemas.HintsOut.model_validate({"hints": [asdict(hint) for hint in find_hints(body.text)]})
 
 
-@router.post("/issues", status_code=201, response_model=schemas.ReportedOut)
+@router.post("/issues", status_code=201, response_model_exclude_none=True)
 async def post_issue(
     body: schemas.ReportIn, context: Ctx, caller: MaybeCaller, key: IdempotencyKey = None
-) -> ORJSONResponse:
+) -> schemas.ReportedOut:
     """Report an issue; without a token a phone is needed."""
     request = Request(key, body.model_dump_json().encode())
-    status, answer = await commands.report_issue(context, caller, body.report(), request)
-    return ORJSONResponse(answer, status)
+    _, answer = await commands.report_issue(context, caller, body.report(), request)
+    return schemas.ReportedOut.model_validate(answer)
 
 
 @router.get("/issues/{id}")
@@ -92,8 +91,8 @@ def _uuid(text: str, field: str) -> UUID:
 @router.put("/issues/{id}/place")
 async def put_place(
     id: UUID, body: schemas.PlacedIn, context: Ctx, caller: Caller, key: IdempotencyKey = None
-) -> ORJSONResponse:
+) -> schemas.PlacedOut:
     """Put an issue whose place fitted no grid at one."""
     request = Request(key, body.model_dump_json().encode())
-    status, answer = await commands.place_issue(context, caller, id, body.grid, request)
-    return ORJSONResponse(answer, status)
+    _, answer = await commands.place_issue(context, caller, id, body.grid, request)
+    return schemas.PlacedOut.model_validate(answer)

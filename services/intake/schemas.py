@@ -125,6 +125,12 @@ class PlaceOut(BaseModel):
     label: str
 
 
+class PlacedOut(BaseModel):
+    id: UUID
+    number: str
+    place: PlaceOut
+
+
 class IssueOut(BaseModel):
     """`place` is null until the desk has placed it; `told` is then how the place was told."""
 
