@@ -11,7 +11,7 @@ from shared.embedded.jars import LOCK, install, mirror
 
 ROOTS = (
     "org.apache.kafka:kafka_2.13:4.3.1",
-    "net.sourceforge.argparse4j:argparse4j:0.7.0",  # of kafka.tools.StorageTool; the pom of Kafka leaves it out
+    "net.sourceforge.argparse4j:argparse4j:0.7.0",  # StorageTool needs it
     "org.slf4j:slf4j-simple:1.7.36",  # so that Kafka's warnings are written
 )
 

@@ -11,6 +11,8 @@ from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
 
+import httpx2
+
 from shared.embedded.errors import JarRefused
 
 KAFKA = Path(__file__).resolve().parents[2] / "deploy" / "kafka"
@@ -47,7 +49,7 @@ def cache_folder() -> Path:
 def install(progress: Callable[[str], None], folder: Path | None = None, lock: Path = LOCK) -> list[Path]:
     """Make sure that every locked jar lies in `folder`, unaltered, and return their paths.
 
-    What is there is checked (45 MB: 0.1 s), what is missing is fetched; without anything missing there is no network.
+    What is there is checked (45 MB: 0.1 s), what is missing is fetched; the network is used for nothing else.
     Raises JarRefused for a file with another sum, and for one that the mirror does not give.
     """
     folder = folder or cache_folder()
@@ -68,7 +70,7 @@ def _check(jar: Jar, file: Path) -> None:
     if found != jar.sha256:
         raise JarRefused(
             f"{file} 与锁定的校验和不符,请删除后重试",
-            f"{file} is not the locked file (sha256 {found[:12]}…, expected {jar.sha256[:12]}…): delete it, try again",
+            f"{file} is not the locked file (sha256 {found[:12]}…, not {jar.sha256[:12]}…): delete it",
         )
 
 
@@ -80,8 +82,6 @@ def mirror() -> str:
 
 
 def _fetch_all(jars: list[Jar], folder: Path, progress: Callable[[str], None]) -> None:
-    import httpx2
-
     base = mirror()
     with (
         httpx2.Client(timeout=60, follow_redirects=True) as client,
@@ -92,10 +92,8 @@ def _fetch_all(jars: list[Jar], folder: Path, progress: Callable[[str], None]) -
             progress(f"{number}/{len(jars)} {jar.name}")
 
 
-def _fetch(client: "httpx2.Client", url: str, jar: Jar, folder: Path) -> Jar:
+def _fetch(client: httpx2.Client, url: str, jar: Jar, folder: Path) -> Jar:
     """Fetch one jar under a draft name; it gets its own name when its sum is right."""
-    import httpx2
-
     draft = folder / f"{jar.name}.{os.getpid()}.new"
     try:
         for tried in range(1, TRIES + 1):

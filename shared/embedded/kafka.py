@@ -20,15 +20,16 @@ from shared.embedded.jars import KAFKA, install
 from shared.embedded.process import Place
 
 HOST = "127.0.0.1"
-# Below Linux's range for outgoing connections (32768 and up): one of those could take the port of a broker that
-# is just being restarted, and a client that calls a dead port inside the range can be connected to itself.
+# Below Linux's range for outgoing connections (32768 and up): one of those could take the port of a broker
+# that is just being restarted, and a client that calls a dead port inside the range can reach itself.
 PORTS = range(20000, 32000)
 JAVA_OPTIONS = (
     "-Xmx256m",
     "-XX:+UseSerialGC",
-    "-XX:TieredStopAtLevel=1",
+    "-XX:TieredStopAtLevel=1",  # the quick compiler alone: sooner up, less memory
     "-XX:-UsePerfData",
-    "-Xlog:disable",
+    "--enable-native-access=ALL-UNNAMED",
+    "--sun-misc-unsafe-memory-access=allow",
 )
 LOGGING = ("-Dorg.slf4j.simpleLogger.defaultLogLevel=warn", "-Dorg.slf4j.simpleLogger.showDateTime=true")
 
@@ -56,7 +57,7 @@ def free_ports(count: int) -> list[int]:
 
 
 class Kafka:
-    """The broker whose log lies in `folder`. Its two ports are chosen once per system and kept over restarts."""
+    """The broker whose log lies in `folder`. Its two ports are chosen once and kept when it is restarted."""
 
     name = "kafka"
     stop_signal = signal.SIGTERM
@@ -106,7 +107,7 @@ class Kafka:
 
     def _java(self, main_class: str) -> list[str]:
         class_path = ":".join(map(str, self.class_path))
-        # Native parts of the compression libraries are unpacked here and not in a /tmp that may forbid execution.
+        # Compression libraries unpack native parts, and /tmp may forbid execution.
         temporary = f"-Djava.io.tmpdir={self.folder / 'tmp'}"
         return [str(java()), *JAVA_OPTIONS, *LOGGING, temporary, "-cp", class_path, main_class]
 

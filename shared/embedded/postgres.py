@@ -18,7 +18,7 @@ MAJOR = "18"
 SOCKET_NAME = ".s.PGSQL.5432"
 LONGEST_SOCKET_PATH = 107  # sun_path of Linux, less its closing zero
 
-# Given on the command line at every start, so that they follow the program and not the age of the data directory.
+# Given on the command line at every start: they follow the program, not the age of the data directory.
 SETTINGS = {
     "listen_addresses": "",
     "unix_socket_permissions": "0700",
@@ -32,6 +32,7 @@ SETTINGS = {
     "timezone": "UTC",
     "log_timezone": "UTC",
     "log_min_messages": "warning",
+    "log_checkpoints": "off",
     # A log holds no row values: no DETAIL ("Key (…) already exists"), no statements, no parameters.
     "log_error_verbosity": "terse",
     "log_min_error_statement": "panic",
@@ -54,7 +55,7 @@ class Postgres:
 
     name = "postgres"
     stop_signal = signal.SIGINT  # fast: ends sessions, writes a checkpoint
-    # Immediate shutdown: the postmaster takes its backends along and leaves neither shared memory nor a lock file.
+    # Immediate shutdown: the postmaster takes its backends along and leaves no shared memory behind.
     orphan_signal = signal.SIGQUIT
 
     def __init__(self, folder: Path, place: Place) -> None:
@@ -81,8 +82,8 @@ class Postgres:
                 f"数据目录属于 PostgreSQL {version},本程序使用 {MAJOR}",
                 f"the data directory is of PostgreSQL {version}, this program uses {MAJOR}",
             )
-        # The number in it may by now be another process of the same account, and PostgreSQL would refuse to start.
-        # No old server can be alive: we hold the directory's lock, and recorded processes have been stopped.
+        # Its number may be another process of the account by now: PostgreSQL would refuse to start. No old
+        # server is alive: we hold the directory's lock, and recorded processes have been stopped.
         (self.data / "postmaster.pid").unlink(missing_ok=True)
         self._make_socket_folder()
 

@@ -33,7 +33,7 @@ class Endpoints:
 
 @dataclass(frozen=True)
 class System:
-    """A living system as another process finds it: its process id, endpoints, and what the caller announced."""
+    """A living system as another process finds it: process id, endpoints, and what its owner announced."""
 
     pid: int
     endpoints: Endpoints
@@ -65,8 +65,8 @@ class Embedded:
     async def start(self) -> Endpoints:
         """Start both servers side by side and return when both are healthy.
 
-        Takes the directory's lock, stops what an earlier system left running, installs and initialises what is
-        missing. Raises DirectoryInUse, JarRefused or StartFailed; then nothing is left running.
+        Takes the directory's lock, stops what an earlier system left running, installs and initialises what
+        is missing. Raises DirectoryInUse, JarRefused or StartFailed; then nothing is left running.
         """
         self.directory.mkdir(parents=True, exist_ok=True)
         self._take_lock()
@@ -113,7 +113,7 @@ class Embedded:
         return place
 
     def announce(self, **facts: Any) -> None:
-        """Write `run/system.json` for `running()`, with `facts` of the caller (such as its HTTP port) beside ours."""
+        """Write `run/system.json` for `running()`, with the caller's `facts` (such as its HTTP port)."""
         endpoints = {"postgres": self._endpoints.postgres, "kafka": self._endpoints.kafka}
         write_record(self.directory / SYSTEM, own_record(), {**endpoints, **facts})
 

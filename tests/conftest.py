@@ -1,0 +1,5 @@
+"""Fixtures for all tiers."""
+
+from tests.instance import instance
+
+__all__ = ["instance"]
