@@ -24,7 +24,7 @@ def mobile(typed: str) -> str | None:
 
 
 def read_workbook(path: Path) -> Workbook:
-    """Raises BadWorkbook with every fault, also for what is no Excel file; OSError for what cannot be read."""
+    """Raises BadWorkbook with every fault, also for what is no Excel file, or OSError."""
     content = BytesIO(path.read_bytes())
     try:
         book = python_calamine.CalamineWorkbook.from_filelike(content)

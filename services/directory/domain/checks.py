@@ -4,6 +4,7 @@ import re
 from collections.abc import Callable, Mapping, Sequence
 
 from services.directory.domain.lines import Line, lines_of, refuse_repeats
+from services.directory.domain.posts import may_stand
 from services.directory.domain.workbook import (
     BINDINGS,
     CHANNELS,
@@ -29,7 +30,6 @@ from services.directory.domain.workbook import (
 PhoneReader = Callable[[str], str | None]
 """A mobile number as people write it -> E.164, or None when it is none."""
 
-GRIDS = ("large", "middle", "small", "micro")
 PARENTS: Mapping[str, tuple[str, ...]] = {
     "subdistrict": ("district",),
     "community": ("subdistrict",),
@@ -196,11 +196,6 @@ def _channels(line: Line) -> tuple[str, ...]:
 
 
 # -- 岗位 部门 席位 场所 包联 ---------------------------------------------------------------------------
-def may_stand(kind: str, level: str) -> bool:
-    """Whether a grid of this level has this post: 三户四长 up to large, secretaries above, desks anywhere."""
-    return kind == "desk" or (kind == "secretary") == (level not in GRIDS)
-
-
 def _posts(lines: Sequence[Line], levels: Mapping[str, str], numbers: set[str]) -> tuple[Post, ...]:
     refuse_repeats([line for line in lines if line["岗位"] != "值班"], "网格编码", "岗位")
     refuse_repeats([line for line in lines if line["岗位"] == "值班"], "网格编码", "岗位", "人员编号")

@@ -45,13 +45,13 @@ class Line:
     def text(self, column: str) -> str:
         """Any words of at most 60 characters, required."""
         if self.required(column) and (len(self[column]) > LONGEST or _CONTROL.search(self[column])):
-            self.fault(column, f"超过 {LONGEST} 字或有控制字符", f"is over {LONGEST} characters, or not plain")
+            self.fault(column, f"超过 {LONGEST} 字或有控制字符", f"is over {LONGEST} characters or not plain")
         return self[column]
 
     def code(self, column: str) -> str:
         """A code that can stand in an address: letters, digits, `-_.`, at most 48."""
         if self.required(column) and not _CODE.fullmatch(self[column]):
-            self.fault(column, "只能用字母、数字和 -_.，最多 48 个", "takes up to 48 letters, digits and -_. only")
+            self.fault(column, "只能是最多 48 个字母、数字、-_.", "takes letters, digits and -_. (up to 48)")
         return self[column]
 
     def choice(self, column: str, choices: Mapping[str, T], *, optional: bool = False) -> T | None:

@@ -53,7 +53,7 @@ class Fault:
         return f"{self.sheet} {self.row} {self.column}: {self.zh} / {self.en}"
 
 
-class BadWorkbook(Exception):  # noqa: N818  (what is said of it, like every problem here)
+class BadWorkbook(Exception):
     """The workbook is refused as a whole; `rows` names every fault, in the order of sheets and rows."""
 
     def __init__(self, rows: Sequence[Fault]) -> None:

@@ -25,12 +25,12 @@ CREATE INDEX grid_level ON grid (level, id);
 -- The closure of the tree: for every grid, itself and its ancestors, void ones left out as `up`.
 -- A void grid keeps its rows, so that what still waits there can go on upwards.
 CREATE TABLE path (
-  "grid" uuid NOT NULL REFERENCES grid,
+  grid uuid NOT NULL REFERENCES grid,
   rank   integer NOT NULL,
   up     uuid NOT NULL REFERENCES grid,
-  PRIMARY KEY ("grid", rank) INCLUDE (up)
+  PRIMARY KEY (grid, rank) INCLUDE (up)
 );
-CREATE INDEX path_up ON path (up, "grid");
+CREATE INDEX path_up ON path (up, grid);
 
 CREATE TABLE person (
   id      uuid PRIMARY KEY,                    -- the person's id in the vault
@@ -40,12 +40,12 @@ CREATE TABLE person (
 );
 
 CREATE TABLE post (
-  "grid" uuid NOT NULL REFERENCES grid,
+  grid uuid NOT NULL REFERENCES grid,
   kind   text NOT NULL CHECK (kind IN ('leader', 'party', 'desk', 'secretary')),
   person uuid NOT NULL REFERENCES person,
-  PRIMARY KEY ("grid", kind, person)
+  PRIMARY KEY (grid, kind, person)
 );
-CREATE UNIQUE INDEX post_single ON post ("grid", kind) WHERE kind <> 'desk';
+CREATE UNIQUE INDEX post_single ON post (grid, kind) WHERE kind <> 'desk';
 CREATE INDEX post_person ON post (person);
 
 CREATE TABLE absence (
@@ -77,34 +77,34 @@ CREATE TABLE officer (
 CREATE INDEX officer_person ON officer (person);
 
 CREATE TABLE seat (
-  "grid" uuid NOT NULL REFERENCES grid,
+  grid uuid NOT NULL REFERENCES grid,
   kind   text NOT NULL,
   person uuid NOT NULL REFERENCES person,
-  PRIMARY KEY ("grid", kind, person)
+  PRIMARY KEY (grid, kind, person)
 );
 CREATE INDEX seat_person ON seat (person);
 
 CREATE TABLE venue (
   id      uuid PRIMARY KEY DEFAULT uuidv7(),
   code    text NOT NULL UNIQUE,
-  "grid"  uuid NOT NULL REFERENCES grid,
+  grid  uuid NOT NULL REFERENCES grid,
   label   text NOT NULL,
   kind    text NOT NULL,
   seats   integer NOT NULL CHECK (seats > 0),
   opening text NOT NULL,
   void_at timestamptz
 );
-CREATE INDEX venue_grid ON venue ("grid");
+CREATE INDEX venue_grid ON venue (grid);
 
 CREATE TABLE binding (
   id     bigint GENERATED ALWAYS AS IDENTITY PRIMARY KEY,
   kind   text NOT NULL CHECK (kind IN ('unit', 'section', 'member')),
   unit   text NOT NULL,
   person uuid REFERENCES person,
-  "grid" uuid NOT NULL REFERENCES grid,
+  grid uuid NOT NULL REFERENCES grid,
   CHECK (person IS NOT NULL OR kind <> 'member')
 );
-CREATE INDEX binding_grid ON binding ("grid");
+CREATE INDEX binding_grid ON binding (grid);
 CREATE INDEX binding_person ON binding (person);
 
 -- The last event number told about each subject (a grid, a person, the district).
@@ -118,19 +118,19 @@ CREATE TABLE subject_seq (
 CREATE VIEW v1_grid AS
   SELECT id, code, level, rank, village, label, parent, kind, void_at, lng, lat, path FROM grid;
 
-CREATE VIEW v1_path AS SELECT "grid", rank, up FROM path;
+CREATE VIEW v1_path AS SELECT grid, rank, up FROM path;
 
-CREATE VIEW v1_post AS SELECT "grid", kind, person FROM post;
+CREATE VIEW v1_post AS SELECT grid, kind, person FROM post;
 
 -- Whom a level tries, in this order. A desk is a candidate as a whole (person null) and always exists
 -- from community up; below, only where somebody sits at one.
 CREATE VIEW v1_candidate AS
-  SELECT "grid", CASE kind WHEN 'leader' THEN 1 ELSE 2 END AS ord, 'person'::text AS kind, person
+  SELECT grid, CASE kind WHEN 'leader' THEN 1 ELSE 2 END AS ord, 'person'::text AS kind, person
     FROM post WHERE kind IN ('leader', 'party')
   UNION ALL
   SELECT id, 3, 'desk', NULL::uuid FROM grid g
     WHERE void_at IS NULL
-      AND (rank >= 5 OR EXISTS (SELECT FROM post d WHERE d."grid" = g.id AND d.kind = 'desk'));
+      AND (rank >= 5 OR EXISTS (SELECT FROM post d WHERE d.grid = g.id AND d.kind = 'desk'));
 
 CREATE VIEW v1_absence AS SELECT person, since, until, stand_in FROM absence;
 
@@ -142,8 +142,8 @@ CREATE VIEW v1_duty AS SELECT department, item FROM duty;
 
 CREATE VIEW v1_officer AS SELECT department, person FROM officer;
 
-CREATE VIEW v1_seat AS SELECT "grid", kind, person FROM seat;
+CREATE VIEW v1_seat AS SELECT grid, kind, person FROM seat;
 
-CREATE VIEW v1_venue AS SELECT id, code, "grid", label, kind, seats, opening, void_at FROM venue;
+CREATE VIEW v1_venue AS SELECT id, code, grid, label, kind, seats, opening, void_at FROM venue;
 
-CREATE VIEW v1_binding AS SELECT kind, unit, person, "grid" FROM binding;
+CREATE VIEW v1_binding AS SELECT kind, unit, person, grid FROM binding;
