@@ -19,7 +19,7 @@ from typing import Any, Protocol
 import structlog
 
 from shared.embedded.account import Account
-from shared.embedded.errors import StartFailed
+from shared.embedded.errors import EmbeddedError, StartFailed
 
 log = structlog.get_logger(__name__)
 
@@ -56,7 +56,7 @@ class Record:
     pid: int
     started: int
     boot: str
-    command: list[str]
+    command: tuple[str, ...]
 
     @classmethod
     def of(cls, pid: int, command: Sequence[str]) -> "Record":
@@ -64,7 +64,7 @@ class Record:
         started = _started(pid)
         if started is None:
             raise ProcessLookupError(pid)
-        return cls(pid, started, _boot(), list(command))
+        return cls(pid, started, _boot(), tuple(command))
 
     def alive(self) -> bool:
         """Whether the very process of this record still runs."""
@@ -86,11 +86,11 @@ def _started(pid: int) -> int | None:
     return None if fields[0] in "ZX" else int(fields[19])
 
 
-def _command(pid: int) -> list[str]:
+def _command(pid: int) -> tuple[str, ...]:
     try:
-        return Path(f"/proc/{pid}/cmdline").read_bytes().decode(errors="replace").split("\0")[:-1]
+        return tuple(Path(f"/proc/{pid}/cmdline").read_bytes().decode(errors="replace").split("\0")[:-1])
     except (FileNotFoundError, ProcessLookupError):
-        return []
+        return ()
 
 
 def own_record() -> Record:
@@ -109,10 +109,10 @@ def read_record(path: Path) -> tuple[Record, dict[str, Any]] | None:
     """The record and the further facts of a file; None when it is missing or not a record."""
     try:
         facts: dict[str, Any] = json.loads(path.read_text())
-        known = {name: facts.pop(name) for name in ("pid", "started", "boot", "command")}
-    except (FileNotFoundError, ValueError, KeyError):
+        pid, started, boot, command = (facts.pop(name) for name in ("pid", "started", "boot", "command"))
+    except (FileNotFoundError, ValueError, KeyError, AttributeError):
         return None
-    return Record(**known), facts
+    return Record(pid, started, boot, tuple(command)), facts
 
 
 async def stop_stale(path: Path, stop_signal: signal.Signals) -> None:
@@ -250,7 +250,7 @@ class Child:
             try:
                 await self.start()
                 log.info("embedded.restarted", child=self.server.name)
-            except StartFailed as error:
+            except EmbeddedError as error:
                 log.error("embedded.restart_failed", child=self.server.name, error=error.en)
 
     async def stop(self) -> None:
