@@ -4,7 +4,8 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from uuid import UUID
 
-from sqlalchemy import JSON, bindparam, text
+from sqlalchemy import bindparam, text
+from sqlalchemy.dialects.postgresql import JSONB
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from shared.messaging.events import Event
@@ -14,7 +15,7 @@ MOVE = text(
     "INSERT INTO seen (topic, subject, seq)"
     " SELECT topic, subject, seq FROM jsonb_to_recordset(:rows) AS r(topic text, subject uuid, seq bigint)"
     " ON CONFLICT (topic, subject) DO UPDATE SET seq = excluded.seq WHERE seen.seq < excluded.seq"
-).bindparams(bindparam("rows", type_=JSON))
+).bindparams(bindparam("rows", type_=JSONB))
 PUT_ASIDE = text(
     "INSERT INTO quarantine (topic, partition, kafka_offset, subject, seq, reason, body)"
     " VALUES (:topic, :partition, :offset, :subject, :seq, :reason, :body)"

@@ -6,7 +6,8 @@ from collections.abc import Awaitable, Callable, Sequence
 import structlog
 from aiokafka import AIOKafkaProducer
 from aiokafka.errors import KafkaError
-from sqlalchemy import JSON, RowMapping, bindparam, text
+from sqlalchemy import RowMapping, bindparam, text
+from sqlalchemy.dialects.postgresql import JSONB
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from shared.db import DatabaseAway, events_written, note_events, transaction
@@ -27,7 +28,7 @@ INSERT = text(
     "INSERT INTO outbox (topic, subject, seq, type, data, traceparent)"
     " SELECT topic, subject, seq, type, data, :traceparent"
     " FROM jsonb_to_recordset(:rows) AS r(topic text, subject uuid, seq bigint, type text, data jsonb)"
-).bindparams(bindparam("rows", type_=JSON))
+).bindparams(bindparam("rows", type_=JSONB))
 UNPUBLISHED = text(
     "SELECT id, event, topic, subject, seq, type, at, data, traceparent FROM outbox"
     " WHERE published_at IS NULL ORDER BY id LIMIT :batch"
