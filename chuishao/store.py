@@ -1,0 +1,206 @@
+"""All SQL of the command line: what only an operator may ask, as the owner of the database."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from typing import Any
+from uuid import UUID
+
+from sqlalchemy import Interval, bindparam, text
+from sqlalchemy.ext.asyncio import AsyncConnection
+
+PERSON_BY_NO = text("SELECT id, no FROM directory.v1_person WHERE no = :no AND gone_at IS NULL")
+# A desk may have several persons: the first by number.
+PERSON_BY_POST = text("""
+SELECT p.id, p.no FROM directory.v1_post s JOIN directory.v1_grid g ON g.id = s.grid
+  JOIN directory.v1_person p ON p.id = s.person WHERE g.code = :code AND s.kind = :kind ORDER BY p.no LIMIT 1
+""")
+OFFICER = text("""
+SELECT p.id, p.no FROM directory.v1_officer o JOIN directory.v1_person p ON p.id = o.person
+ WHERE o.department = :code ORDER BY p.no LIMIT 1
+""")
+PERSON_BY_PHONE = text("SELECT vault.v1_person_by_phone(:index, :wrapped, :sealed) AS id")
+NO_OF = text("SELECT no FROM directory.v1_person WHERE id = :id AND gone_at IS NULL")
+
+ISSUE_BY_NUMBER = text("SELECT id FROM intake.issue WHERE number = :number")
+PLACE_OF = text("SELECT place FROM intake.issue WHERE id = :id")
+LADDER = text("""
+SELECT g.level, g.code, g.label FROM directory.v1_path p JOIN directory.v1_grid g ON g.id = p.up
+ WHERE p.grid = :grid AND p.rank <= 6 ORDER BY p.rank DESC
+""")
+GRID_LABELS = text("SELECT id, label FROM directory.v1_grid WHERE id = ANY(:ids)")
+
+# A telling place for the story: leaders at micro, small and large whom messages reach, four different people,
+# and nobody at all in the middle.
+STORY_PLACE = text("""
+WITH leader AS (
+    SELECT s.grid, s.person FROM directory.v1_post s JOIN directory.v1_reachable r ON r.person = s.person
+     WHERE s.kind = 'leader' AND NOT EXISTS (SELECT FROM directory.v1_absence a WHERE a.person = s.person)
+)
+SELECT g.code FROM directory.v1_grid g
+  JOIN leader micro ON micro.grid = g.id
+  JOIN directory.v1_path small_up ON small_up.grid = g.id AND small_up.rank = 2
+  JOIN leader small ON small.grid = small_up.up AND small.person <> micro.person
+  JOIN directory.v1_path middle_up ON middle_up.grid = g.id AND middle_up.rank = 3
+  JOIN directory.v1_path large_up ON large_up.grid = g.id AND large_up.rank = 4
+  JOIN leader large ON large.grid = large_up.up AND large.person NOT IN (micro.person, small.person)
+  JOIN directory.v1_path desk_up ON desk_up.grid = g.id AND desk_up.rank = 5
+ WHERE g.rank = 1 AND g.void_at IS NULL
+   AND EXISTS (SELECT FROM directory.v1_post d WHERE d.grid = desk_up.up AND d.kind = 'desk')
+   AND NOT EXISTS (SELECT FROM directory.v1_candidate c WHERE c.grid = middle_up.up)
+ ORDER BY g.code LIMIT 1
+""")
+
+MOVE_CLOCK = text(
+    "UPDATE public.clock_shift SET shift = shift + :by RETURNING public.clock_now()"
+).bindparams(bindparam("by", type_=Interval))
+CLOCK_NOW = text("SELECT public.clock_now()")
+
+MIGRATED = "SELECT version_num FROM {schema}.migration"
+UNPUBLISHED = (
+    "SELECT count(*) AS rows, coalesce(extract(epoch FROM now() - min(created_at)), 0)::float AS age"
+    " FROM {schema}.outbox WHERE published_at IS NULL"
+)
+QUARANTINED = "SELECT count(*) FROM {schema}.quarantine"
+# The worker comes within a second; what is due longer than that has been forgotten.
+OVERDUE = text("""
+SELECT count(*) AS rows, coalesce(extract(epoch FROM public.clock_now() - min(next_at)), 0)::float AS late
+  FROM routing.cases WHERE next_at <= public.clock_now()
+""")
+CALENDARS = text("""
+SELECT calendar, published_until,
+       extract(epoch FROM published_until - public.clock_now())::float / 86400 AS days
+  FROM public.calendar_horizon ORDER BY calendar
+""")
+VACANT = text("""
+SELECT g.level, count(*) AS grids, count(*) FILTER (WHERE NOT EXISTS (
+        SELECT FROM directory.v1_post s WHERE s.grid = g.id AND s.kind IN ('leader', 'party'))) AS vacant
+  FROM directory.v1_grid g WHERE g.rank <= 4 AND g.void_at IS NULL GROUP BY g.level, g.rank ORDER BY g.rank
+""")
+EMPTY_DESKS = text("""
+SELECT g.code FROM directory.v1_grid g WHERE g.rank >= 5 AND g.void_at IS NULL
+   AND NOT EXISTS (SELECT FROM directory.v1_post s WHERE s.grid = g.id AND s.kind = 'desk') ORDER BY g.code
+""")
+UNREACHABLE = text("""
+SELECT DISTINCT p.no FROM directory.v1_post s JOIN directory.v1_person p ON p.id = s.person
+ WHERE NOT EXISTS (SELECT FROM directory.v1_reachable r WHERE r.person = s.person) ORDER BY p.no
+""")
+
+
+@dataclass(frozen=True, slots=True)
+class Person:
+    """A person of the workbook."""
+
+    id: UUID
+    no: str
+
+
+@dataclass(frozen=True, slots=True)
+class Rung:
+    """One grid on the way up from a place."""
+
+    level: str
+    code: str
+    label: str
+
+
+@dataclass(frozen=True, slots=True)
+class Waiting:
+    """Rows that wait, and for how many seconds the oldest has."""
+
+    rows: int
+    seconds: float
+
+
+async def find_person(conn: AsyncConnection, no: str) -> Person | None:
+    return _person((await conn.execute(PERSON_BY_NO, {"no": no})).one_or_none())
+
+
+async def find_by_post(conn: AsyncConnection, grid: str, kind: str) -> Person | None:
+    return _person((await conn.execute(PERSON_BY_POST, {"code": grid, "kind": kind})).one_or_none())
+
+
+async def find_officer(conn: AsyncConnection, department: str) -> Person | None:
+    return _person((await conn.execute(OFFICER, {"code": department})).one_or_none())
+
+
+def _person(row: Any) -> Person | None:
+    return Person(row.id, row.no) if row else None
+
+
+async def person_by_phone(
+    conn: AsyncConnection, index: bytes, wrapped: bytes, sealed: bytes
+) -> tuple[UUID, str | None]:
+    """The person with this phone, made if there is none, and their 编号 if they are in the workbook."""
+    found = await conn.execute(PERSON_BY_PHONE, {"index": index, "wrapped": wrapped, "sealed": sealed})
+    person: UUID = found.scalar_one()
+    return person, (await conn.execute(NO_OF, {"id": person})).scalar_one_or_none()
+
+
+async def find_issue(conn: AsyncConnection, number: str) -> UUID | None:
+    return (await conn.execute(ISSUE_BY_NUMBER, {"number": number})).scalar_one_or_none()
+
+
+async def ladder(conn: AsyncConnection, issue: UUID) -> list[Rung]:
+    """From the subdistrict down to the issue's place; empty while it has none."""
+    place = (await conn.execute(PLACE_OF, {"id": issue})).scalar_one_or_none()
+    rows = await conn.execute(LADDER, {"grid": place})
+    return [Rung(row.level, row.code, row.label) for row in rows]
+
+
+async def grid_labels(conn: AsyncConnection, ids: Sequence[UUID]) -> dict[UUID, str]:
+    rows = await conn.execute(GRID_LABELS, {"ids": list(ids)})
+    return {row.id: row.label for row in rows}
+
+
+async def story_place(conn: AsyncConnection) -> str | None:
+    """A grid's code, or None when the district has no such place."""
+    return (await conn.execute(STORY_PLACE)).scalar_one_or_none()
+
+
+async def move_clock(conn: AsyncConnection, by: timedelta) -> datetime:
+    """Moves the clock of all rules and returns the new time."""
+    await conn.execute(MOVE_CLOCK, {"by": by})
+    now: datetime = (await conn.execute(CLOCK_NOW)).scalar_one()
+    return now
+
+
+async def revisions(conn: AsyncConnection, schema: str) -> set[str]:
+    """The migrations a schema stands at."""
+    return set((await conn.exec_driver_sql(MIGRATED.format(schema=schema))).scalars())
+
+
+async def unpublished(conn: AsyncConnection, schema: str) -> Waiting:
+    """Events not yet told."""
+    row = (await conn.exec_driver_sql(UNPUBLISHED.format(schema=schema))).one()
+    return Waiting(row.rows, row.age)
+
+
+async def quarantined(conn: AsyncConnection, schema: str) -> int:
+    return int((await conn.exec_driver_sql(QUARANTINED.format(schema=schema))).scalar_one())
+
+
+async def overdue(conn: AsyncConnection) -> Waiting:
+    """Cases with a deadline that has passed and not been acted on."""
+    row = (await conn.execute(OVERDUE)).one()
+    return Waiting(row.rows, row.late)
+
+
+async def calendars(conn: AsyncConnection) -> list[tuple[str, datetime, float]]:
+    """Each calendar, until when its holidays are published, and how many days that still is."""
+    return [(row.calendar, row.published_until, row.days) for row in await conn.execute(CALENDARS)]
+
+
+async def vacancies(conn: AsyncConnection) -> list[tuple[str, int, int]]:
+    """Per level below community: how many grids, and how many with neither leader nor party post filled."""
+    return [(row.level, row.grids, row.vacant) for row in await conn.execute(VACANT)]
+
+
+async def empty_desks(conn: AsyncConnection) -> list[str]:
+    """Codes of grids from community up at whose desk nobody sits."""
+    return list((await conn.execute(EMPTY_DESKS)).scalars())
+
+
+async def unreachable(conn: AsyncConnection) -> list[str]:
+    """编号 of people with a post whom no channel reaches."""
+    return list((await conn.execute(UNREACHABLE)).scalars())

@@ -1,0 +1,88 @@
+"""Finds the running system that a command is about, and how a command fails."""
+
+import asyncio
+from collections.abc import AsyncIterator, Coroutine
+from contextlib import asynccontextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Annotated, Any, NoReturn, TypeVar
+
+import typer
+from rich.console import Console
+from sqlalchemy.ext.asyncio import AsyncConnection
+
+from shared.db import DatabaseAway, make_engine, transaction
+from shared.embedded import EmbeddedError, running
+from shared.keys import Keys
+from shared.settings import Settings
+
+DataDir = Annotated[Path, typer.Option("--data", envvar="CHUISHAO_DATA", help="数据目录 · data directory")]
+Json = Annotated[bool, typer.Option("--json", help="给程序读的 JSON · JSON for programs")]
+
+console = Console(highlight=False)
+errors = Console(stderr=True, highlight=False)
+
+T = TypeVar("T")
+
+
+@dataclass(frozen=True)
+class Target:
+    """A system as a command reaches it: the owner's database, the broker, its HTTP address, its keys."""
+
+    postgres: str
+    kafka: str
+    base_url: str
+    keys: Keys
+    settings: Settings
+
+
+def find(data: Path) -> Target:
+    """The system running on `data`; else the one that CHUISHAO_POSTGRES and CHUISHAO_KAFKA name.
+
+    Ends the command with exit code 1 when there is neither.
+    """
+    settings = Settings(data=data)
+    system = running(data)
+    if system:
+        keys = Keys.from_hex(settings.master_key) if settings.master_key else Keys.from_directory(data)
+        base_url = str(system.facts.get("url") or settings.base_url)
+        return Target(system.endpoints.postgres, system.endpoints.kafka, base_url, keys, settings)
+    if settings.postgres == "embedded" or settings.master_key is None:
+        fail(
+            f"没有找到正在运行的系统（{data}）。先运行 chuishao up --data {data}",
+            "no running system found: start one with `chuishao up`, or name it with --data",
+        )
+    return Target(
+        settings.postgres, settings.kafka, settings.base_url, Keys.from_hex(settings.master_key), settings
+    )
+
+
+@asynccontextmanager
+async def as_owner(target: Target, *, schema: str | None = None) -> AsyncIterator[AsyncConnection]:
+    """One transaction as the owner, for what only an operator may do; `schema` leads its search path."""
+    engine = make_engine(target.postgres, pool=1, application="chuishao-cli")
+    try:
+        async with transaction(engine) as conn:
+            if schema:
+                await conn.exec_driver_sql(f"SET LOCAL search_path = {schema}, public")
+            yield conn
+    finally:
+        await engine.dispose()
+
+
+def run(work: Coroutine[Any, Any, T]) -> T:
+    """Runs the work of a command; troubles a person can help are said in a line, exit code 1."""
+    try:
+        return asyncio.run(work)
+    except EmbeddedError as error:
+        fail(error.zh, error.en)
+    except DatabaseAway:
+        fail("数据库连不上，稍后再试", "the database cannot be reached, try again")
+    except KeyboardInterrupt:
+        raise typer.Exit(130) from None
+
+
+def fail(zh: str, en: str, code: int = 1) -> NoReturn:
+    """Says what is wrong on standard error and ends the command."""
+    errors.print(f"[bold red]✗[/] {zh}\n  [dim]{en}[/]")
+    raise typer.Exit(code)
