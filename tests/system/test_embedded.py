@@ -148,7 +148,8 @@ async def test_a_killed_parent_takes_its_children_along_and_the_next_start_finds
     await engine.dispose()
     await send(system.endpoints, b"still here")
     children = recorded(directory)
-    assert len(children) == 2 and all(child.alive() for child in children)
+    assert len(children) == 2
+    assert all(child.alive() for child in children)
 
     parent.kill()
     parent.wait()

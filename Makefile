@@ -1,0 +1,95 @@
+# The whole day in one file. Needs python3 >= 3.11 with pip, and nothing else.
+SHELL := /bin/bash
+.SHELLFLAGS := -euo pipefail -c
+.DEFAULT_GOAL := help
+.DELETE_ON_ERROR:
+
+PYTHON ?= python3
+DATA ?= data
+PORT ?= 8000
+STACK ?= embedded
+BIN := .venv/bin
+UV := $(BIN)/uv pip
+PYTEST := CHUISHAO_TEST_STACK=$(STACK) $(BIN)/python -m pytest
+COMPILE := $(UV) compile --quiet --universal --python-version 3.11 --generate-hashes --no-emit-index-url \
+	--no-emit-find-links --custom-compile-command "make lock" $(if $(UPGRADE),--upgrade)
+
+# uv takes a mirror from UV_DEFAULT_INDEX; whoever has told pip about one need not say it twice.
+WITH_MIRROR = mirror="$${UV_DEFAULT_INDEX:-$${PIP_INDEX_URL:-$$($(BIN)/python -m pip config get global.index-url \
+	2>/dev/null || true)}}"; if [ -n "$$mirror" ]; then export UV_DEFAULT_INDEX="$$mirror"; fi;
+
+.PHONY: help run setup test bench check check-format check-lint check-types check-contracts check-links \
+	format lock clean
+
+help: ## list the targets
+	@sed -nE 's/^([a-z-]+):.*## (.*)/\1\t\2/p' $(MAKEFILE_LIST) | while IFS=$$'\t' read -r name text; \
+		do printf '%-8s %s\n' "$$name" "$$text"; done
+
+run: setup ## everything on this machine: a district, the story once, http://127.0.0.1:8000 (PORT=, DATA=)
+	@exec $(BIN)/chuishao up --data $(DATA) --port $(PORT) --policy demo --district seed --story
+
+setup: .venv/.installed ## what run does before anything starts: .venv, packages, Kafka's jars
+
+test: .venv/.tools ## all tests, two tiers side by side (STACK=containers: in Docker's containers)
+	@report=$$(mktemp); trap 'rm -f "$$report"' EXIT; failed=0; \
+	$(PYTEST) tests/system >"$$report" 2>&1 & system=$$!; \
+	$(PYTEST) tests/unit tests/integration || failed=1; \
+	wait $$system || failed=1; cat "$$report"; exit $$failed
+
+bench: setup ## measure, both sides in one run; a table and bench/latest.json
+	@$(BIN)/python -m bench
+
+check: check-format check-lint check-types check-contracts check-links ## format, lint, types, contracts, links
+
+check-format: .venv/.tools
+	$(BIN)/ruff format --check .
+
+check-lint: .venv/.tools
+	$(BIN)/ruff check .
+
+check-types: .venv/.tools
+	$(BIN)/mypy
+
+check-contracts: .venv/.tools
+	$(BIN)/python -m shared.contracts.export --check
+
+check-links: .venv/.tools
+	$(BIN)/python docs/check_links.py
+
+format: .venv/.tools ## format, and repair what lint can repair
+	@$(BIN)/ruff format . && $(BIN)/ruff check --fix .
+
+lock: .venv/.tools ## write all locks anew from pyproject.toml (UPGRADE=1: newest versions)
+	@$(WITH_MIRROR) \
+	echo uv | $(COMPILE) - -o requirements-uv.lock; \
+	$(COMPILE) pyproject.toml --extra embedded --extra build -o requirements.lock; \
+	$(COMPILE) pyproject.toml --extra dev --constraints requirements.lock -o requirements-dev.lock
+	@$(BIN)/python -m shared.embedded.install --lock
+
+clean: ## remove what make made; data stay
+	@rm -rf .venv build *.egg-info .pytest_cache .mypy_cache .ruff_cache .hypothesis
+	@find . -name __pycache__ -prune -exec rm -rf {} +
+
+.venv/.uv: requirements-uv.lock
+	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' \
+		|| { echo '需要 Python 3.11 以上 · $(PYTHON) is older than 3.11: make PYTHON=python3.12'; exit 1; }
+	@pip="$(BIN)/python -m pip"; \
+	if [ ! -x $(BIN)/python ]; then \
+		if $(PYTHON) -c 'import ensurepip, venv' 2>/dev/null; then $(PYTHON) -m venv .venv; \
+		elif $(PYTHON) -c 'import pip, venv' 2>/dev/null; then $(PYTHON) -m venv --without-pip .venv; \
+		else echo '缺少 pip 和 venv · $(PYTHON) has neither venv nor pip (Debian: python3-venv)'; exit 1; fi; \
+	fi; \
+	$(BIN)/python -c 'import pip' 2>/dev/null || pip="$(PYTHON) -m pip --python $(BIN)/python"; \
+	$$pip install --quiet --disable-pip-version-check --require-hashes -r requirements-uv.lock
+	@touch $@
+
+.venv/.installed: .venv/.uv requirements.lock pyproject.toml deploy/kafka/jars.lock
+	@$(WITH_MIRROR) \
+	$(UV) install --python $(BIN)/python --compile-bytecode --require-hashes -r requirements.lock; \
+	$(UV) install --python $(BIN)/python --quiet --no-deps --no-build-isolation --editable .
+	@$(BIN)/python -m shared.embedded.install
+	@touch $@
+
+.venv/.tools: .venv/.installed requirements-dev.lock
+	@$(WITH_MIRROR) $(UV) install --python $(BIN)/python --require-hashes -r requirements-dev.lock
+	@touch $@
