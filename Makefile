@@ -14,9 +14,15 @@ PYTEST := CHUISHAO_TEST_STACK=$(STACK) $(BIN)/python -m pytest
 COMPILE := $(UV) compile --quiet --universal --python-version 3.11 --generate-hashes --no-emit-index-url \
 	--no-emit-find-links --custom-compile-command "make lock" $(if $(UPGRADE),--upgrade)
 
+# As root the servers run under another account, which has to read what is installed.
+OPEN := umask 022;
+
 # uv takes a mirror from UV_DEFAULT_INDEX; whoever has told pip about one need not say it twice.
-WITH_MIRROR = mirror="$${UV_DEFAULT_INDEX:-$${PIP_INDEX_URL:-$$($(BIN)/python -m pip config get global.index-url \
+WITH_MIRROR = $(OPEN) mirror="$${UV_DEFAULT_INDEX:-$${PIP_INDEX_URL:-$$($(BIN)/python -m pip config get global.index-url \
 	2>/dev/null || true)}}"; if [ -n "$$mirror" ]; then export UV_DEFAULT_INDEX="$$mirror"; fi;
+
+# What is downloaded is worth a line, what was installed is not.
+BRIEFLY := 2>&1 | sed '/^ [-+~] /d'
 
 .PHONY: help run setup test bench check check-format check-lint check-types check-contracts check-links \
 	format lock clean
@@ -73,7 +79,7 @@ clean: ## remove what make made; data stay
 .venv/.uv: requirements-uv.lock
 	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' \
 		|| { echo '需要 Python 3.11 以上 · $(PYTHON) is older than 3.11: make PYTHON=python3.12'; exit 1; }
-	@pip="$(BIN)/python -m pip"; \
+	@$(OPEN) pip="$(BIN)/python -m pip"; \
 	if [ ! -x $(BIN)/python ]; then \
 		if $(PYTHON) -c 'import ensurepip, venv' 2>/dev/null; then $(PYTHON) -m venv .venv; \
 		elif $(PYTHON) -c 'import pip, venv' 2>/dev/null; then $(PYTHON) -m venv --without-pip .venv; \
@@ -85,11 +91,11 @@ clean: ## remove what make made; data stay
 
 .venv/.installed: .venv/.uv requirements.lock pyproject.toml deploy/kafka/jars.lock
 	@$(WITH_MIRROR) \
-	$(UV) install --python $(BIN)/python --compile-bytecode --require-hashes -r requirements.lock; \
+	$(UV) install --python $(BIN)/python --compile-bytecode --require-hashes -r requirements.lock $(BRIEFLY); \
 	$(UV) install --python $(BIN)/python --quiet --no-deps --no-build-isolation --editable .
 	@$(BIN)/python -m shared.embedded.install
 	@touch $@
 
 .venv/.tools: .venv/.installed requirements-dev.lock
-	@$(WITH_MIRROR) $(UV) install --python $(BIN)/python --require-hashes -r requirements-dev.lock
+	@$(WITH_MIRROR) $(UV) install --python $(BIN)/python --require-hashes -r requirements-dev.lock $(BRIEFLY)
 	@touch $@

@@ -88,8 +88,9 @@ def _fetch_all(jars: list[Jar], folder: Path, progress: Callable[[str], None]) -
         ThreadPoolExecutor(DOWNLOADS_AT_ONCE) as pool,
     ):
         done = pool.map(lambda jar: _fetch(client, f"{base}/{jar.path}", jar, folder), jars)
-        for number, jar in enumerate(done, 1):
-            progress(f"{number}/{len(jars)} {jar.name}")
+        for number, _ in enumerate(done, 1):
+            if number % 10 == 0 or number == len(jars):
+                progress(f"Kafka {number}/{len(jars)}")
 
 
 def _fetch(client: httpx2.Client, url: str, jar: Jar, folder: Path) -> Jar:

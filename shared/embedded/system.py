@@ -61,6 +61,7 @@ class Embedded:
         self._children: list[Child] = []
         self._lock: int | None = None
         self._endpoints = Endpoints("", "")
+        self._facts: dict[str, Any] = {}
 
     async def start(self) -> Endpoints:
         """Start both servers side by side and return when both are healthy.
@@ -113,9 +114,10 @@ class Embedded:
         return place
 
     def announce(self, **facts: Any) -> None:
-        """Write `run/system.json` for `running()`, with the caller's `facts` (such as its HTTP port)."""
+        """Tell `running()` more `facts` (such as the HTTP port), in `run/system.json`."""
+        self._facts |= facts
         endpoints = {"postgres": self._endpoints.postgres, "kafka": self._endpoints.kafka}
-        write_record(self.directory / SYSTEM, own_record(), {**endpoints, **facts})
+        write_record(self.directory / SYSTEM, own_record(), {**self._facts, **endpoints})
 
     async def watch(self) -> None:
         """Start a dead child again, on its old port, until cancelled. Each death and restart is logged."""
