@@ -1,0 +1,48 @@
+"""Requests of routing's HTTP interface."""
+
+from typing import Annotated, Literal
+
+from pydantic import Field
+
+from shared.http import FreeText, Schema
+
+Version = Annotated[int, Field(ge=0)]
+
+
+class Act(Schema):
+    """An act on a case at the version that was seen; `for` is the person a desk acts for (代办)."""
+
+    version: Version
+    acting_for: str | None = Field(None, alias="for", max_length=64)
+
+
+class Escalate(Act):
+    reason: FreeText
+
+
+class Ask(Act):
+    text: FreeText
+
+
+class Resolve(Act):
+    reply: FreeText
+    note: FreeText | None = None
+    attachments: list[str] = Field(default_factory=list, max_length=0)
+
+
+class Answer(Schema):
+    solved: Literal["yes", "partly", "no"]
+    satisfied: Annotated[int, Field(ge=1, le=5, strict=True)] | None = None
+    comment: FreeText | None = None
+
+
+class Empty(Schema):
+    pass
+
+
+class Reply(Schema):
+    text: FreeText
+
+
+Phase = Literal["assigned", "accepted", "resolved", "closed"]
+LevelName = Literal["district", "subdistrict", "community", "large", "middle", "small", "micro"]

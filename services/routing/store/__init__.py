@@ -1,0 +1,1 @@
+"""All SQL of routing: `writing` changes cases, `reading` answers questions about them."""

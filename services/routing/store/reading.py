@@ -1,0 +1,183 @@
+"""Statements that answer questions about cases."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any
+from uuid import UUID
+
+from sqlalchemy import RowMapping, text
+from sqlalchemy.ext.asyncio import AsyncConnection
+
+from services.routing.policy import Policy
+
+# A case as interfaces show it: codes instead of ids, numbers of the workbook instead of persons' ids.
+_CASE = """
+SELECT c.*, g.code AS grid_code, g.label AS grid_label, g.level AS grid_level, g.kind AS grid_kind, g.village,
+       pl.code AS place_code, pl.label AS place_label, pl.rank AS place_rank, hp.no AS holder_no,
+       greatest(c.accept_by, c.resolve_by) >= (SELECT min(published_until) FROM public.calendar_horizon)
+           AND 'natural' <> ANY (ARRAY[c.accept_calendar, c.resolve_calendar]) AS provisional,
+       public.clock_now() AS now
+  FROM cases c
+  JOIN directory.v1_grid g ON g.id = c.grid
+  JOIN directory.v1_grid pl ON pl.id = c.place
+  LEFT JOIN directory.v1_person hp ON hp.id = c.holder_person
+"""
+CASE = text(_CASE + " WHERE c.id = :id")
+HOPS = text("""
+SELECT h.*, g.code AS grid_code, g.label AS grid_label, g.level AS grid_level, g.kind AS grid_kind, g.village,
+       hp.no AS holder_no
+  FROM hops h JOIN directory.v1_grid g ON g.id = h.grid
+  LEFT JOIN directory.v1_person hp ON hp.id = h.holder_person
+ WHERE h.case_id = :id ORDER BY h.hop
+""")
+HISTORY = text("""
+SELECT y.*, h.grid, g.label AS grid_label, g.level AS grid_level, g.kind AS grid_kind, g.village, h.holder_post
+  FROM history y
+  LEFT JOIN hops h ON h.case_id = y.case_id AND h.hop = y.hop
+  LEFT JOIN directory.v1_grid g ON g.id = h.grid
+ WHERE y.case_id = :id ORDER BY y.seq
+""")
+# What ties a person to a case: all rights come from these facts.
+TIES = text("""
+SELECT c.reporter = :person AS reports,
+       c.holder_kind = 'person' AND c.holder_person = :person
+           OR c.holder_kind = 'desk' AND EXISTS (SELECT FROM directory.v1_post o
+               WHERE o.grid = c.grid AND o.kind = 'desk' AND o.person = :person) AS holds,
+       coalesce((SELECT array_agg(p.rank) FROM directory.v1_path p JOIN directory.v1_post o ON o.grid = p.up
+           WHERE p.grid = c.place AND o.person = :person), '{}') AS posts,
+       coalesce((SELECT array_agg(p.rank) FROM directory.v1_path p JOIN directory.v1_post o ON o.grid = p.up
+           WHERE p.grid = c.place AND o.person = :person AND o.kind = 'desk'), '{}') AS desks,
+       EXISTS (SELECT FROM directory.v1_path p JOIN directory.v1_binding b ON b.grid = p.up
+           WHERE p.grid = c.place AND b.kind = 'member' AND b.person = :person) AS bound,
+       (SELECT max(h.hop) FROM hops h WHERE h.case_id = c.id AND (h.holder_person = :person
+           OR h.holder_kind = 'desk' AND EXISTS (SELECT FROM directory.v1_post o
+               WHERE o.grid = h.grid AND o.kind = 'desk' AND o.person = :person))) AS held_hop,
+       EXISTS (SELECT FROM hops h WHERE h.case_id = c.id AND h.hop > c.reopened_hop
+           AND h.ended_by IN ('escalated', 'accept_timeout', 'resolve_timeout') AND (h.holder_person = :person
+           OR h.holder_kind = 'desk' AND EXISTS (SELECT FROM directory.v1_post o
+               WHERE o.grid = h.grid AND o.kind = 'desk' AND o.person = :person))) AS claimable,
+       :person = ANY (c.recused) AS recused,
+       c.about_leader AND c.reporter IS DISTINCT FROM :person AND :person = ANY (c.recused) AS complained_of
+  FROM cases c WHERE c.id = :id
+""")
+# The hop a former holder may claim: left to a timeout or handed up, since the last "not solved".
+CLAIMABLE = text("""
+SELECT h.rank, h.grid, h.holder_person, h.holder_post
+  FROM hops h
+ WHERE h.case_id = :id AND h.hop > :after AND h.ended_by IN ('escalated', 'accept_timeout', 'resolve_timeout')
+   AND (h.holder_person = :person OR h.holder_kind = 'desk' AND EXISTS (SELECT FROM directory.v1_post o
+           WHERE o.grid = h.grid AND o.kind = 'desk' AND o.person = :person))
+ ORDER BY h.hop DESC LIMIT 1
+""")
+BOUND_GRID = text("""
+SELECT p.rank, p.up AS grid FROM directory.v1_path p JOIN directory.v1_binding b ON b.grid = p.up
+ WHERE p.grid = :place AND b.kind = 'member' AND b.person = :person ORDER BY p.rank LIMIT 1
+""")
+PERSON_BY_NO = text("SELECT id FROM directory.v1_person WHERE no = :no")
+GRID_BY_CODE = text("SELECT id, rank, village FROM directory.v1_grid WHERE code = :code")
+# Cases of the caller's subtrees, or held by him; oldest first (ids are ordered by time).
+LIST = text(
+    _CASE
+    + """
+ WHERE (CAST(:after AS uuid) IS NULL OR c.id > :after)
+   AND (CAST(:phase AS text) IS NULL OR c.phase = :phase)
+   AND (CAST(:rank AS int) IS NULL OR c.rank = :rank)
+   AND (CAST(:grid AS uuid) IS NULL OR EXISTS (
+        SELECT FROM directory.v1_path p WHERE p.grid = c.grid AND p.up = :grid))
+   AND (NOT :mine OR c.holder_kind = 'person' AND c.holder_person = :person
+        OR c.holder_kind = 'desk' AND c.grid IN (
+            SELECT o.grid FROM directory.v1_post o WHERE o.kind = 'desk' AND o.person = :person))
+   AND (:everything OR c.holder_person = :person
+        OR NOT (c.about_leader AND CAST(:person AS uuid) = ANY (c.recused)) AND EXISTS (
+            SELECT FROM directory.v1_path p JOIN directory.v1_post o ON o.grid = p.up
+             WHERE p.grid = c.place AND o.person = :person)
+        OR EXISTS (SELECT FROM directory.v1_path p JOIN directory.v1_binding b ON b.grid = p.up
+             WHERE p.grid = c.place AND b.kind = 'member' AND b.person = :person))
+ ORDER BY c.id LIMIT :limit
+"""
+)
+SUPERVISION = text("""
+SELECT c.id, c.supervised_why AS why, c.supervised_at AS since, g.code AS grid
+  FROM cases c JOIN directory.v1_grid g ON g.id = c.grid
+ WHERE c.supervised_at IS NOT NULL AND c.phase <> 'closed'
+   AND (CAST(:after_at AS timestamptz) IS NULL OR (c.supervised_at, c.id) > (:after_at, CAST(:after_id AS uuid)))
+   AND (CAST(:grid AS uuid) IS NULL OR EXISTS (
+        SELECT FROM directory.v1_path p WHERE p.grid = c.place AND p.up = :grid))
+   AND (:everything OR EXISTS (
+        SELECT FROM directory.v1_path p JOIN directory.v1_post o ON o.grid = p.up
+         WHERE p.grid = c.place AND o.kind = 'desk' AND o.person = :person))
+ ORDER BY c.supervised_at, c.id LIMIT :limit
+""")
+POLICY_BODY = text("SELECT body FROM policy WHERE id = :id")
+IS_DESK = text("SELECT EXISTS (SELECT FROM directory.v1_post WHERE kind = 'desk' AND person = :person)")
+
+_policies: dict[str, Policy] = {}
+
+
+@dataclass(frozen=True)
+class Ties:
+    """What ties a caller to a case; see `domain/rights.py` for what follows from it."""
+
+    reports: bool = False
+    holds: bool = False
+    posts: frozenset[int] = frozenset()
+    desks: frozenset[int] = frozenset()
+    bound: bool = False
+    held_hop: int | None = None
+    claimable: bool = False
+    recused: bool = False
+    complained_of: bool = False
+
+
+async def case(conn: AsyncConnection, id_: UUID) -> RowMapping | None:
+    return (await conn.execute(CASE, {"id": id_})).mappings().one_or_none()
+
+
+async def hops(conn: AsyncConnection, id_: UUID) -> Sequence[RowMapping]:
+    return (await conn.execute(HOPS, {"id": id_})).mappings().all()
+
+
+async def history(conn: AsyncConnection, id_: UUID) -> Sequence[RowMapping]:
+    return (await conn.execute(HISTORY, {"id": id_})).mappings().all()
+
+
+async def ties(conn: AsyncConnection, id_: UUID, person: UUID) -> Ties:
+    row = (await conn.execute(TIES, {"id": id_, "person": person})).mappings().one_or_none()
+    if row is None:
+        return Ties()
+    facts: dict[str, Any] = dict(row)
+    return Ties(**{**facts, "posts": frozenset(row["posts"]), "desks": frozenset(row["desks"])})
+
+
+async def policy(conn: AsyncConnection, id_: str) -> Policy:
+    """A saved policy; kept in memory, since it never changes."""
+    if id_ not in _policies:
+        _policies[id_] = Policy.model_validate((await conn.execute(POLICY_BODY, {"id": id_})).scalar_one())
+    return _policies[id_]
+
+
+async def cases(conn: AsyncConnection, **where: Any) -> Sequence[RowMapping]:
+    """A page of cases; see LIST for the filters."""
+    return (await conn.execute(LIST, where)).mappings().all()
+
+
+async def supervision(
+    conn: AsyncConnection, *, person: UUID | None, everything: bool, grid: UUID | None, after: list[Any] | None, limit: int
+) -> Sequence[RowMapping]:
+    """A page of the supervision list, longest first; `after` is (since, id) of the last one seen."""
+    since, id_ = after or (None, None)
+    where = {
+        "person": person,
+        "everything": everything,
+        "grid": grid,
+        "after_at": datetime.fromisoformat(since) if since else None,
+        "after_id": id_,
+        "limit": limit,
+    }
+    return (await conn.execute(SUPERVISION, where)).mappings().all()
+
+
+async def is_desk(conn: AsyncConnection, person: UUID | None) -> bool:
+    """Whether the person sits at any desk."""
+    return bool((await conn.execute(IS_DESK, {"person": person})).scalar_one())
