@@ -123,14 +123,19 @@ CREATE VIEW v1_path AS SELECT grid, rank, up FROM path;
 CREATE VIEW v1_post AS SELECT grid, kind, person FROM post;
 
 -- Whom a level tries, in this order. A desk is a candidate as a whole (person null) and always exists
--- from community up; below, only where somebody sits at one.
+-- from community up; below, only where somebody sits at one. LATERAL under the grid's own row: as a bare
+-- UNION ALL the planner reads the whole of both branches for every level of every climb (8 ms against 10 us).
 CREATE VIEW v1_candidate AS
-  SELECT grid, CASE kind WHEN 'leader' THEN 1 ELSE 2 END AS ord, 'person'::text AS kind, person
-    FROM post WHERE kind IN ('leader', 'party')
-  UNION ALL
-  SELECT id, 3, 'desk', NULL::uuid FROM grid g
-    WHERE void_at IS NULL
-      AND (rank >= 5 OR EXISTS (SELECT FROM post d WHERE d.grid = g.id AND d.kind = 'desk'));
+  SELECT g.id AS grid, k.ord, k.kind, k.person
+    FROM grid g
+   CROSS JOIN LATERAL (
+     SELECT CASE p.kind WHEN 'leader' THEN 1 ELSE 2 END AS ord, 'person'::text AS kind, p.person
+       FROM post p WHERE p.grid = g.id AND p.kind IN ('leader', 'party')
+     UNION ALL
+     SELECT 3, 'desk'::text, NULL::uuid
+      WHERE g.rank >= 5 OR EXISTS (SELECT FROM post d WHERE d.grid = g.id AND d.kind = 'desk')
+   ) k
+   WHERE g.void_at IS NULL;
 
 CREATE VIEW v1_absence AS SELECT person, since, until, stand_in FROM absence;
 
