@@ -122,9 +122,7 @@ def _grid_rows(grids: tuple[Grid, ...], ids: Mapping[str, UUID]) -> Iterator[tup
         )  # fmt: skip
 
 
-async def _import_people(
-    conn: AsyncConnection, workbook: Workbook, sealed: list[Sealed]
-) -> dict[str, UUID]:
+async def _import_people(conn: AsyncConnection, workbook: Workbook, sealed: list[Sealed]) -> dict[str, UUID]:
     """Writes vault and persons; gives number -> id."""
     known = await store.known_persons(conn)
     phones = await store.known_phones(conn, [s.phone_index for s in sealed if s.phone_index])

@@ -144,7 +144,7 @@ def _circular(parents: Mapping[str, str]) -> set[str]:
             code = parents[code]
         if code in trail:
             walked = list(trail)
-            found.update(walked[walked.index(code):])
+            found.update(walked[walked.index(code) :])
         done.update(trail)
     return found
 

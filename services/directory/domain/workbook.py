@@ -172,15 +172,26 @@ def to_sheets(workbook: Workbook) -> dict[str, list[Sequence[Cell]]]:
     rows: dict[str, list[Sequence[Cell]]] = {
         "网格": [
             (
-                g.code, level[g.level, g.village], g.label, g.parent,
-                g.kind and kind[g.kind], g.households, g.lng, g.lat,
+                g.code,
+                level[g.level, g.village],
+                g.label,
+                g.parent,
+                g.kind and kind[g.kind],
+                g.households,
+                g.lng,
+                g.lat,
             )
             for g in workbook.grids
         ],
         "人员": [
             (
-                p.no, p.name, p.phone and p.phone.removeprefix("+86"), "是" if p.party else "否",
-                p.openid, p.wecom, ",".join(channel[name] for name in p.channels),
+                p.no,
+                p.name,
+                p.phone and p.phone.removeprefix("+86"),
+                "是" if p.party else "否",
+                p.openid,
+                p.wecom,
+                ",".join(channel[name] for name in p.channels),
             )
             for p in workbook.people
         ],
