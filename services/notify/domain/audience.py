@@ -5,7 +5,7 @@ A row says: when this event happens, tell these people, for this reason, once pe
 silence it was.
 """
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from enum import StrEnum
 from typing import Any
@@ -73,7 +73,16 @@ def _not_own_find(fact: Any) -> bool:
 
 
 TABLE: tuple[Row, ...] = (
-    Row(HOP_OPENS, "assigned", Who.HOLDER, "{case}.{hop}", Hold.VOLUNTEER, loud=True, per_hop=True, only=_not_own_find),
+    Row(
+        HOP_OPENS,
+        "assigned",
+        Who.HOLDER,
+        "{case}.{hop}",
+        Hold.VOLUNTEER,
+        loud=True,
+        per_hop=True,
+        only=_not_own_find,
+    ),
     Row(
         ("CaseReminded",),
         "reminder",
@@ -85,7 +94,7 @@ TABLE: tuple[Row, ...] = (
         template="reminder-{clock}",
     ),
     Row(HOP_OPENS, "night", Who.PASSED_OVER, "{case}", Hold.DIGEST, skip="night"),
-    Row(HOP_OPENS, "unreachable", Who.COMMUNITY_DESK, "{case}.{skipped_hop}", skip="unreachable", per_hop=True),
+    Row(HOP_OPENS, "unreachable", Who.COMMUNITY_DESK, "{case}.{hop}", skip="unreachable", per_hop=True),
     Row(
         ("CaseOpened",),
         "emergency",
@@ -94,7 +103,14 @@ TABLE: tuple[Row, ...] = (
         loud=True,
         only=lambda fact: fact.urgency == "emergency",
     ),
-    Row(("CaseOpened",), "received", Who.REPORTER, "{case}:{seq}", Hold.RESIDENT, only=lambda fact: not fact.own),
+    Row(
+        ("CaseOpened",),
+        "received",
+        Who.REPORTER,
+        "{case}:{seq}",
+        Hold.RESIDENT,
+        only=lambda fact: not fact.own,
+    ),
     Row(RESIDENT_EVENTS, "accepted", Who.REPORTER, "{case}:{seq}", Hold.RESIDENT),
     Row(("CaseAsked",), "asked", Who.REPORTER, "{case}:{seq}", Hold.RESIDENT),
     Row(("CaseAskReminded",), "asked", Who.REPORTER, "{case}:{seq}", Hold.RESIDENT, template="asked-again"),
@@ -103,8 +119,21 @@ TABLE: tuple[Row, ...] = (
     Row(("CaseSupervised",), "supervision", Who.SUPERVISORS, "{case}", template="supervision"),
 )
 
-ENDS_HOP = frozenset({"CaseEscalated", "CaseMoved", "CaseClaimed", "CaseReopened", "CaseResolved"})
-"""After these, what still waits to be told of an earlier hop is no longer true."""
+_HOP = frozenset({"assigned", "reminder", "accepted", "asked"})
+STALE: Mapping[str, frozenset[str] | None] = {
+    "CaseAccepted": frozenset({"assigned", "reminder"}),
+    "CaseClaimed": _HOP,
+    "CaseEscalated": _HOP,
+    "CaseMoved": _HOP,
+    "CaseReplied": frozenset({"asked"}),
+    "CaseResolved": _HOP,
+    "CaseReopened": _HOP | {"resolved", "still-asking"},
+    "CaseClosed": None,
+}
+"""Event → the reasons that are no longer true after it, so that what still waits for them is dropped; None: all."""
+
+RESIDENT_SPOKE = frozenset({"CaseReplied", "CaseReopened"})
+"""Events that are the resident's own act."""
 
 
 @dataclass(frozen=True)
@@ -117,16 +146,18 @@ class Telling:
     template: str
     person: UUID | None
     grid: UUID | None
-    recused: tuple[UUID, ...]
+    recused: Sequence[UUID]
     hop: int | None
     urgent: bool
     hold: Hold
-    level: str
-    """Level the telling is about: the holder's, or the skipped one's."""
+    place: UUID
+    """The grid whose name the message says."""
+    facts: Mapping[str, str | None]
+    """What else it says: number, category, level and kind of the hand it is in, `by` (a time), `why`."""
 
 
 def tell(event: str, fact: Any, *, case: UUID, seq: int) -> Iterator[Telling]:
-    """Applies the table to one event. `fact` is its data (the snapshot of the case and what is special to it)."""
+    """Applies the table to one event. `fact` is its data: the case after it, and what is special to the event."""
     for row in TABLE:
         if event in row.events and row.only(fact):
             for skipped in _skipped(row, fact):
@@ -141,9 +172,10 @@ def _skipped(row: Row, fact: Any) -> Sequence[Any]:
 
 
 def _telling(row: Row, fact: Any, skipped: Any, *, case: UUID, seq: int) -> Telling:
-    values = {"case": case, "hop": fact.hop, "seq": seq, "clock": getattr(fact, "clock", "")}
-    values |= {"day": STILL_ASKING_DAYS.get(getattr(fact, "n", 0)), "skipped_hop": skipped.hop if skipped else ""}
+    values = {"case": case, "hop": skipped.hop if skipped else fact.hop, "seq": seq}
+    values |= {"clock": getattr(fact, "clock", ""), "day": STILL_ASKING_DAYS.get(getattr(fact, "n", 0))}
     person, grid = _anchor(row.who, fact, skipped)
+    unreachable = row.who is Who.COMMUNITY_DESK
     return Telling(
         row=row,
         case=case,
@@ -151,12 +183,29 @@ def _telling(row: Row, fact: Any, skipped: Any, *, case: UUID, seq: int) -> Tell
         template=(row.template or row.reason).format(**values),
         person=person,
         grid=grid,
-        recused=tuple(fact.recused),
-        hop=(skipped.hop if skipped else fact.hop) if row.per_hop else None,
+        recused=fact.recused,
+        hop=int(str(values["hop"])) if row.per_hop else None,
         urgent=row.loud and fact.urgency in ("urgent", "emergency"),
         hold=_hold(row, fact),
-        level=skipped.level if skipped else fact.level,
+        place=skipped.grid if unreachable else fact.place,
+        facts={
+            "number": fact.number,
+            "category": fact.category,
+            "level": skipped.level if unreachable else fact.level,
+            "holder": "person" if unreachable else fact.holder_kind,
+            "by": _deadline(row, fact),
+            "why": getattr(fact, "why", None),
+        },
     )
+
+
+def _deadline(row: Row, fact: Any) -> str | None:
+    """The time a message speaks of: to a resident whose case is accepted, the promise; else the clock that runs."""
+    if row.reason == "accepted":
+        by = fact.promised_by
+    else:
+        by = fact.resolve_by if getattr(fact, "clock", "") == "resolve" else fact.accept_by
+    return by.isoformat() if by else None
 
 
 def _anchor(who: Who, fact: Any, skipped: Any) -> tuple[UUID | None, UUID | None]:
@@ -173,7 +222,7 @@ def _anchor(who: Who, fact: Any, skipped: Any) -> tuple[UUID | None, UUID | None
 
 
 def _hold(row: Row, fact: Any) -> Hold:
-    """Quiet hours are for volunteers and residents: desks are told at any hour, and of an emergency everyone is."""
+    """Quiet hours are for volunteers and residents; desks are told at any hour, and of an emergency everyone is."""
     if row.hold is Hold.VOLUNTEER:
         volunteer = fact.holder_kind == "person" and fact.level in VOLUNTEER_LEVELS
         return Hold.VOLUNTEER if volunteer and fact.urgency != "emergency" else Hold.NEVER

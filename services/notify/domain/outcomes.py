@@ -5,6 +5,8 @@ from enum import StrEnum
 
 UNANSWERED = "unanswered"
 """Our own code: asked for its status, the provider does not know the message."""
+NEVER_KNOWN = "never-known"
+"""Our own code: the end of a call can no longer be found out; the next channel, and the operator."""
 UNREACHABLE = "unreachable"
 """Our own code: no connection to the provider, so that nothing can have been sent."""
 
@@ -70,5 +72,7 @@ def action_for(provider: str, code: str) -> Action:
 
     A failed receipt comes as `receipt:CODE`.
     """
-    action = OUTCOMES[provider].get(code.split(":")[0] if code.startswith("receipt:") else code, Action.OPERATOR)
+    action = OUTCOMES[provider].get(
+        code.split(":")[0] if code.startswith("receipt:") else code, Action.OPERATOR
+    )
     return Action.OPERATOR if action is Action.NEW_TOKEN else action

@@ -6,13 +6,11 @@ from datetime import datetime, timedelta
 from typing import Any
 
 from services.notify.domain.slots import ZONE
-from services.notify.domain.templates import STRING, TEMPLATES, THING
+from services.notify.domain.templates import STRING, TEMPLATES, THING, VARIABLE_LENGTH
 
 VARIABLE = re.compile(r"\$\{(\w+)}")
-LISTED = 6
-"""Most issues named in a bundle; the rest are counted."""
-CARD_LINES = 3
-"""Lines of a WeChat card of a bundle."""
+LISTED = 3
+"""Issues a bundle names; the rest are counted."""
 
 HOLDERS: Mapping[tuple[str, str], str] = {
     ("micro", "person"): "单元长",
@@ -52,12 +50,16 @@ def values(template: str, params: Mapping[str, Any], *, code: str, now: datetime
 
 
 def _bundle(params: Mapping[str, Any]) -> dict[str, str]:
-    items: Sequence[Mapping[str, Any]] = params.get("items", ())
-    named = "、".join(f"{i['label']}（{i['number']}，{WHAT[i['reason']]}）" for i in items[:LISTED])
-    lines = [f"{i['label']} {i['number']}" for i in items[:CARD_LINES]]
-    lines += ["-"] * (CARD_LINES - len(lines))
-    cards = {f"item{n}": line for n, line in enumerate(lines, start=1)}
-    return {"count": str(len(items)), "list": named + ("等" if len(items) > LISTED else ""), **cards}
+    """The issues a message speaks for: `item1` … in a text, shorter `line1` … on a card."""
+    listed: Sequence[Mapping[str, Any]] = params.get("items", ())
+    lines = [f"{i['label']} {i['number']}" for i in listed]
+    items = [f"{line}，{WHAT[i['reason']]}" for line, i in zip(lines, listed, strict=True)]
+    texts = {"count": str(len(listed))}
+    for name, parts in (("item", items), ("line", lines)):
+        shown = parts if len(parts) <= LISTED else [*parts[: LISTED - 1], f"还有{len(parts) - LISTED + 1}件"]
+        shown += ["就这些"] * (LISTED - len(shown))
+        texts |= {f"{name}{n}": part for n, part in enumerate(shown, start=1)}
+    return texts
 
 
 def spoken_deadline(by: str | None, now: datetime) -> str:
@@ -69,13 +71,15 @@ def spoken_deadline(by: str | None, now: datetime) -> str:
     return f"{days.get(at.date(), f'{at.month}月{at.day}日')}{at.hour}:{at.minute:02d}前"
 
 
-def wechat_data(template: str, texts: Mapping[str, str]) -> dict[str, dict[str, str]]:
-    """The `data` of a WeChat template message, each value within WeChat's limits."""
-    return {
-        field: {"value": _fit(field, texts[variable])} for field, variable in TEMPLATES[template].wechat.items()
-    }
+def fill(channel: str, template: str, texts: Mapping[str, str]) -> dict[str, str]:
+    """What a channel's template is filled with: SMS variables or WeChat fields, each within the provider's limit."""
+    if channel == "wechat":
+        fields = TEMPLATES[template].wechat
+        return {
+            f: _fit(texts[name], STRING if f.startswith("character") else THING) for f, name in fields.items()
+        }
+    return {name: _fit(texts[name], VARIABLE_LENGTH) for name in VARIABLE.findall(TEMPLATES[template].sms)}
 
 
-def _fit(field: str, text: str) -> str:
-    limit = STRING if field.startswith("character_string") else THING
+def _fit(text: str, limit: int) -> str:
     return text if len(text) <= limit else text[: limit - 1] + "…"

@@ -39,6 +39,7 @@ CREATE TABLE attempt (
     error text,
     cost numeric(8, 4),                           -- yuan, of an accepted one
     at timestamptz NOT NULL DEFAULT public.clock_now(),
+    begun_at timestamptz NOT NULL DEFAULT now(),  -- real time
     receipt_by timestamptz,
     lease_until timestamptz,                      -- real time: who sends or asks has it until then
     UNIQUE (message, channel, n)

@@ -1,0 +1,88 @@
+"""Notify's HTTP: translates and calls."""
+
+from hmac import compare_digest
+from typing import Annotated
+from uuid import UUID
+
+from fastapi import APIRouter, Query, Request
+from fastapi.responses import ORJSONResponse, PlainTextResponse, Response
+
+from services.notify import commands, reading
+from services.notify.callbacks import BadCallback, read_alibaba, read_wechat
+from services.notify.channels.wechat import callback_signature
+from services.notify.schemas import MessagesOut
+from shared.db import transaction
+from shared.http import PAGE, Caller, Ctx, Cursor, Limit, decode_cursor, encode_cursor
+from shared.problems import invalid, not_found
+from shared.providers import Providers, providers
+from shared.service import Context
+
+router = APIRouter(tags=["notify"])
+
+
+@router.get("/messages")
+async def get_messages(
+    context: Ctx, caller: Caller, issue: Annotated[UUID, Query()], cursor: Cursor = None, limit: Limit = PAGE
+) -> MessagesOut:
+    """Who was told what about an issue, oldest first; command and admin only."""
+    after = decode_cursor(cursor)
+    try:
+        position = UUID(str(after[0])) if after else None
+    except ValueError:
+        raise invalid(("query", "cursor"), "不是上一页给的值", "is not a cursor of ours") from None
+    shown, more = await reading.list_messages(context, caller, issue, position, limit)
+    return MessagesOut(items=shown, next=encode_cursor(str(shown[-1].id)) if more else None)
+
+
+@router.post("/callbacks/alibaba/{secret}", include_in_schema=False)
+async def alibaba(secret: str, request: Request, context: Ctx) -> Response:
+    """Receipts and inbound texts of Alibaba Cloud SMS."""
+    _check(context, secret)
+    try:
+        items = read_alibaba(await request.body())
+    except BadCallback as error:
+        return ORJSONResponse({"code": 1, "msg": f"无法解析: {error}"}, 400)
+    async with transaction(context.engine) as conn:
+        await commands.take_receipts(conn, [item for item in items if isinstance(item, commands.Receipt)])
+        await commands.take_inbound(
+            conn, context.keys, [item for item in items if isinstance(item, commands.Inbound)]
+        )
+    return ORJSONResponse({"code": 0, "msg": "成功"})
+
+
+@router.get("/callbacks/wechat/{secret}", include_in_schema=False)
+async def wechat_echo(
+    secret: str, context: Ctx, signature: str = "", timestamp: str = "", nonce: str = "", echostr: str = ""
+) -> Response:
+    """WeChat asks once whether the address is ours."""
+    _check_wechat(_check(context, secret), signature, timestamp, nonce)
+    return PlainTextResponse(echostr)
+
+
+@router.post("/callbacks/wechat/{secret}", include_in_schema=False)
+async def wechat(
+    secret: str, request: Request, context: Ctx, signature: str = "", timestamp: str = "", nonce: str = ""
+) -> Response:
+    """Events of the official account."""
+    _check_wechat(_check(context, secret), signature, timestamp, nonce)
+    try:
+        receipts = read_wechat(await request.body())
+    except BadCallback:
+        return PlainTextResponse("", 400)
+    async with transaction(context.engine) as conn:
+        await commands.take_receipts(conn, receipts)
+    return PlainTextResponse("success")
+
+
+def _check(context: Context, secret: str) -> Providers:
+    """Providers do not sign all their callbacks: the path holds a secret. A wrong one is 404."""
+    given = providers(context.settings, context.keys)
+    if not compare_digest(secret.encode(), given.callback_secret.encode()):
+        raise not_found()
+    return given
+
+
+def _check_wechat(given: Providers, signature: str, timestamp: str, nonce: str) -> None:
+    expected = callback_signature(given.wechat_token, timestamp, nonce)
+    if not compare_digest(signature.encode(), expected.encode()):
+        raise not_found()
