@@ -6,6 +6,7 @@ Python code between fork and exec (`preexec_fn`) may deadlock in a parent with t
 
 import ctypes
 import os
+import signal
 import sys
 
 PR_SET_PDEATHSIG = 1
@@ -15,6 +16,10 @@ def main() -> None:
     """Become COMMAND as UID:GID, to be sent SIGNAL when PARENT dies, however it dies."""
     parent, orphan_signal, uid, gid = map(int, sys.argv[1:5])
     command = sys.argv[5:]
+    # A shell ignores SIGINT and SIGQUIT for what it runs in the background, and that would be inherited.
+    for number in (signal.SIGINT, signal.SIGQUIT, signal.SIGTERM, signal.SIGHUP):
+        signal.signal(number, signal.SIG_DFL)
+    signal.pthread_sigmask(signal.SIG_SETMASK, [])
     if uid != os.getuid():
         os.setgroups([])
         os.setgid(gid)

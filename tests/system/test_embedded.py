@@ -191,14 +191,14 @@ async def test_a_left_over_server_is_stopped_and_a_process_of_the_same_number_is
     (directory / "run").mkdir()
     stale = await asyncio.create_subprocess_exec("/bin/sleep", "60")
     innocent = await asyncio.create_subprocess_exec("/bin/sleep", "60")
-    write_record(directory / "run" / "postgres.json", Record.of(stale.pid, ["/bin/sleep", "60"]))
+    write_record(directory / "run" / "kafka.json", Record.of(stale.pid, ["/bin/sleep", "60"]))
     seen = Record.of(innocent.pid, ["/bin/sleep", "60"])
     older = Record(seen.pid, seen.started - 1, seen.boot, seen.command)
-    write_record(directory / "run" / "kafka.json", older)
+    write_record(directory / "run" / "postgres.json", older)
     system = Embedded(directory)
     try:
         await system.start()
-        assert await stale.wait() == -signal.SIGINT
+        assert await stale.wait() == -signal.SIGTERM
         assert innocent.returncode is None
     finally:
         await system.stop()
