@@ -12,12 +12,12 @@ from typing import Literal
 import uvicorn
 from aiokafka.admin import AIOKafkaAdminClient, NewTopic
 from aiokafka.errors import TopicAlreadyExistsError
+from sandbox.app import service as sandbox
 from sqlalchemy import text
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
 from starlette.applications import Starlette
 from starlette.routing import Mount
 
-from sandbox.app import service as sandbox
 from services.directory.app import service as directory
 from services.directory.domain.generate import generate
 from services.directory.domain.workbook import Workbook

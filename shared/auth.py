@@ -55,7 +55,10 @@ def read_token(keys: Keys, token: str) -> Principal:
     """Raises BadToken."""
     try:
         claims = jwt.decode(
-            token, keys.token_secret, algorithms=["HS256"], options={"require": ["exp", "sub"], "verify_iat": False}
+            token,
+            keys.token_secret,
+            algorithms=["HS256"],
+            options={"require": ["exp", "sub"], "verify_iat": False},
         )
         role = claims.get("role")
         person = None if role else UUID(claims["sub"])

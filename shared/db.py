@@ -42,7 +42,9 @@ def role_name(service: str) -> str:
 def service_url(owner_url: str, service: str, keys: Keys) -> str:
     """The owner's URL turned into the one of a service's own login role."""
     role = role_name(service)
-    return make_url(owner_url).set(username=role, password=keys.role_password(role)).render_as_string(hide_password=False)
+    return (
+        make_url(owner_url).set(username=role, password=keys.role_password(role)).render_as_string(hide_password=False)
+    )
 
 
 def make_engine(url: str, *, pool: int = 5, application: str = OWNER) -> AsyncEngine:

@@ -26,7 +26,7 @@ class Schema(BaseModel):
 
 
 def _refuse(zh: str, en: str) -> PydanticCustomError:
-    return PydanticCustomError("refused", "{en}", {"en": en, "messages": (zh, en)})  # type: ignore[arg-type]
+    return PydanticCustomError("refused", "{en}", {"en": en, "messages": (zh, en)})
 
 
 def check_text(value: str) -> str:

@@ -49,14 +49,15 @@ async def once(
             raise _bad_key("这个键已用于另一个请求", "was used for another request")
         return int(found.status), dict(found.answer)
     status, answer = await act()
-    await conn.execute(
-        KEEP, {"caller": caller, "key": key, "request": digest, "status": status, "answer": answer}
-    )
+    await conn.execute(KEEP, {"caller": caller, "key": key, "request": digest, "status": status, "answer": answer})
     return status, answer
 
 
 def _bad_key(zh: str, en: str) -> Problem:
     return Problem(
-        "idempotency-key", 422, "幂等键不可用", "The idempotency key cannot be used",
+        "idempotency-key",
+        422,
+        "幂等键不可用",
+        "The idempotency key cannot be used",
         [FieldError(("header", "Idempotency-Key"), zh, en)],
     )

@@ -8,8 +8,8 @@ from typing import Any, Protocol
 
 from alembic import op
 from alembic.config import Config
-from alembic.script import ScriptDirectory
 from alembic.runtime.environment import EnvironmentContext
+from alembic.script import ScriptDirectory
 from sqlalchemy import Connection, text
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
 from sqlalchemy.util import await_only
@@ -76,9 +76,7 @@ async def _ensure_roles(conn: AsyncConnection, names: Sequence[str], keys: Keys)
 async def _ensure_schemas(conn: AsyncConnection, names: Sequence[str]) -> None:
     """A schema per service in which its role may read and write rows and nothing else; functions are nobody's
     unless granted (globally: per schema the revoke does nothing)."""
-    await conn.execute(
-        text(f"ALTER DEFAULT PRIVILEGES FOR ROLE {OWNER} REVOKE EXECUTE ON FUNCTIONS FROM PUBLIC")
-    )
+    await conn.execute(text(f"ALTER DEFAULT PRIVILEGES FOR ROLE {OWNER} REVOKE EXECUTE ON FUNCTIONS FROM PUBLIC"))
     for name in names:
         role = role_name(name)
         for statement in (

@@ -48,9 +48,7 @@ def invalid_fields(errors: Sequence[FieldError]) -> Problem:
 
 
 def unauthorized() -> Problem:
-    return Problem(
-        "unauthorized", 401, "请先登录", "A valid token is needed", headers={"WWW-Authenticate": "Bearer"}
-    )
+    return Problem("unauthorized", 401, "请先登录", "A valid token is needed", headers={"WWW-Authenticate": "Bearer"})
 
 
 def not_found() -> Problem:
@@ -64,20 +62,32 @@ def forbidden() -> Problem:
 def wrong_state(phase: str, can: Sequence[str], **extra: Any) -> Problem:
     """The act is not allowed in the present state; the answer says which state it is and what is allowed."""
     return Problem(
-        "wrong-state", 409, "现在不能这样办", "Not possible in this state", extra={"phase": phase, "can": can, **extra}
+        "wrong-state",
+        409,
+        "现在不能这样办",
+        "Not possible in this state",
+        extra={"phase": phase, "can": can, **extra},
     )
 
 
 def already_moved(case: Mapping[str, Any], can: Sequence[str]) -> Problem:
     """The caller saw an older version; the answer holds the present one."""
     return Problem(
-        "already-moved", 409, "这件事刚刚已有变化", "It has moved on meanwhile", extra={"case": case, "can": can}
+        "already-moved",
+        409,
+        "这件事刚刚已有变化",
+        "It has moved on meanwhile",
+        extra={"case": case, "can": can},
     )
 
 
 def database_away() -> Problem:
     return Problem(
-        "database-away", 503, "系统正忙，请稍后再试", "Temporarily unavailable, try again", headers={"Retry-After": "2"}
+        "database-away",
+        503,
+        "系统正忙，请稍后再试",
+        "Temporarily unavailable, try again",
+        headers={"Retry-After": "2"},
     )
 
 
@@ -141,7 +151,11 @@ def install(app: FastAPI) -> None:
     async def _http(request: Request, error: HTTPException) -> ORJSONResponse:
         known = {404: not_found(), 401: unauthorized(), 403: forbidden()}
         problem = known.get(error.status_code) or Problem(
-            f"http-{error.status_code}", error.status_code, "请求不被接受", str(error.detail), headers=error.headers or {}
+            f"http-{error.status_code}",
+            error.status_code,
+            "请求不被接受",
+            str(error.detail),
+            headers=error.headers or {},
         )
         return respond(problem, request.url.path)
 

@@ -30,7 +30,10 @@ FAULTS = Counter("chuishao_job_faults_total", "Runs of a job that failed", ["ser
 def build_app(context: Context, service: Service, worker: "Worker | None" = None) -> FastAPI:
     """The HTTP app of one service, to be mounted at `/api/NAME`: its routes, `/livez`, `/readyz`, `/metrics`."""
     app = FastAPI(
-        title=f"chuishao {service.name}", version="1", docs_url=None, redoc_url=None,
+        title=f"chuishao {service.name}",
+        version="1",
+        docs_url=None,
+        redoc_url=None,
         default_response_class=ORJSONResponse,
     )
     app.state.context = context

@@ -121,7 +121,7 @@ class World:
 
     # -- callers ----------------------------------------------------------------------------------------
     async def token(self, who: str) -> str:
-        """`P016`, `command`, `admin`, `auditor`, `arbiter`, `department:CODE` or a resident's phone `1xxxxxxxxxx`."""
+        """For `P016`, `command`, `admin`, `auditor`, `arbiter`, `department:CODE`, or a resident's phone."""
         if who in ("command", "admin", "auditor", "arbiter"):
             role: Role = who  # type: ignore[assignment]
             return issue_token(KEYS, Principal(role=role))
@@ -146,7 +146,10 @@ class World:
         return UUID(
             str(
                 await self.scalar(
-                    "SELECT vault.v1_person_by_phone(:i, :w, :s)", i=KEYS.phone_index(e164), w=wrapped, s=sealed
+                    "SELECT vault.v1_person_by_phone(:i, :w, :s)",
+                    i=KEYS.phone_index(e164),
+                    w=wrapped,
+                    s=sealed,
                 )
             )
         )
@@ -161,10 +164,20 @@ class World:
 
     # -- the story of a case ------------------------------------------------------------------------------
     async def report(
-        self, place: str = U1, category: str = "FAC.light", who: str | None = None, phone: str | None = None, **more: Any
+        self,
+        place: str = U1,
+        category: str = "FAC.light",
+        who: str | None = None,
+        phone: str | None = None,
+        **more: Any,
     ) -> "Issue":
         """Reports an issue; anonymous callers get a phone. Settles."""
-        body: dict[str, Any] = {"category": category, "text": "楼道灯不亮了", "place": {"grid": place}, **more}
+        body: dict[str, Any] = {
+            "category": category,
+            "text": "楼道灯不亮了",
+            "place": {"grid": place},
+            **more,
+        }
         if who is None:
             body["phone"] = phone or f"1380013{secrets.randbelow(10_000):04}"
         answer = await self.call("POST", "/api/intake/issues", who, json=body)
@@ -233,7 +246,11 @@ class Issue:
 
 @asynccontextmanager
 async def world(
-    endpoints: Endpoints, *, policy: str = "default", district: str = "small", at: str | None = "2026-11-24 10:00"
+    endpoints: Endpoints,
+    *,
+    policy: str = "default",
+    district: str = "small",
+    at: str | None = "2026-11-24 10:00",
 ) -> AsyncIterator[World]:
     """All services in this process on a database and topics of their own; by default on a working Tuesday, 10:00."""
     url = await new_database(endpoints)

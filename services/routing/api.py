@@ -88,7 +88,14 @@ def _may(name: str) -> Any:
 
 
 async def _act(
-    request: Request, ctx: Ctx, caller: Principal, id: UUID, name: str, body: Act, effect: Effect, key: str | None
+    request: Request,
+    ctx: Ctx,
+    caller: Principal,
+    id: UUID,
+    name: str,
+    body: Act,
+    effect: Effect,
+    key: str | None,
 ) -> dict[str, Any]:
     wish = Wish(body.version, body.acting_for)
     return await commands.act(ctx, caller, id, name, wish, effect, key, await request.body())
@@ -96,7 +103,11 @@ async def _act(
 
 @router.post("/cases/{id}/accept")
 async def accept(
-    id: UUID, caller: Annotated[Principal, _may("accept")], body: Act, request: Request, ctx: Ctx,
+    id: UUID,
+    caller: Annotated[Principal, _may("accept")],
+    body: Act,
+    request: Request,
+    ctx: Ctx,
     key: IdempotencyKey = None,
 ) -> dict[str, Any]:
     return await _act(request, ctx, caller, id, "accept", body, commands.accept, key)
@@ -104,7 +115,11 @@ async def accept(
 
 @router.post("/cases/{id}/claim")
 async def claim(
-    id: UUID, caller: Annotated[Principal, _may("claim")], body: Act, request: Request, ctx: Ctx,
+    id: UUID,
+    caller: Annotated[Principal, _may("claim")],
+    body: Act,
+    request: Request,
+    ctx: Ctx,
     key: IdempotencyKey = None,
 ) -> dict[str, Any]:
     return await _act(request, ctx, caller, id, "claim", body, commands.claim, key)
@@ -112,7 +127,11 @@ async def claim(
 
 @router.post("/cases/{id}/escalate")
 async def escalate(
-    id: UUID, caller: Annotated[Principal, _may("escalate")], body: Escalate, request: Request, ctx: Ctx,
+    id: UUID,
+    caller: Annotated[Principal, _may("escalate")],
+    body: Escalate,
+    request: Request,
+    ctx: Ctx,
     key: IdempotencyKey = None,
 ) -> dict[str, Any]:
     effect: Effect = lambda conn, a: commands.escalate(conn, a, body.reason)  # noqa: E731
@@ -121,7 +140,11 @@ async def escalate(
 
 @router.post("/cases/{id}/ask")
 async def ask(
-    id: UUID, caller: Annotated[Principal, _may("ask")], body: Ask, request: Request, ctx: Ctx,
+    id: UUID,
+    caller: Annotated[Principal, _may("ask")],
+    body: Ask,
+    request: Request,
+    ctx: Ctx,
     key: IdempotencyKey = None,
 ) -> dict[str, Any]:
     effect: Effect = lambda conn, a: commands.ask(conn, a, body.text)  # noqa: E731
@@ -130,7 +153,11 @@ async def ask(
 
 @router.post("/cases/{id}/resolve")
 async def resolve(
-    id: UUID, caller: Annotated[Principal, _may("resolve")], body: Resolve, request: Request, ctx: Ctx,
+    id: UUID,
+    caller: Annotated[Principal, _may("resolve")],
+    body: Resolve,
+    request: Request,
+    ctx: Ctx,
     key: IdempotencyKey = None,
 ) -> dict[str, Any]:
     effect: Effect = lambda conn, a: commands.resolve(conn, a, body.reply, body.note)  # noqa: E731
@@ -147,7 +174,11 @@ async def supervision(
         if not everything and not await reading.is_desk(conn, caller.person):
             raise forbidden()
         rows = await reading.supervision(
-            conn, person=caller.person, everything=everything, grid=await _grid(conn, grid), after=after,
+            conn,
+            person=caller.person,
+            everything=everything,
+            grid=await _grid(conn, grid),
+            after=after,
             limit=limit + 1,
         )
     items = [{"kind": "case", **row} for row in rows]
@@ -212,6 +243,3 @@ async def reply(
 ) -> dict[str, Any]:
     effect: Effect = lambda conn, a: commands.reply(conn, a, body.text)  # noqa: E731
     return await _resident_act(request, ctx, who, id, "reply", effect, key)
-
-
-

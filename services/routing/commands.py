@@ -17,10 +17,10 @@ from services.routing.policy import Policy
 from services.routing.store import reading, writing
 from shared.auth import Principal
 from shared.contracts.levels import DISTRICT
+from shared.db import transaction
 from shared.idempotency import once
 from shared.problems import already_moved, forbidden, invalid, not_found, wrong_state
 from shared.service import Context
-from shared.db import transaction
 
 
 @dataclass(frozen=True)
@@ -60,7 +60,14 @@ Effect = Callable[[AsyncConnection, Admitted], Awaitable[None]]
 
 
 async def act(
-    ctx: Context, caller: Principal, id_: UUID, name: str, wish: Wish, effect: Effect, key: str | None, request: bytes
+    ctx: Context,
+    caller: Principal,
+    id_: UUID,
+    name: str,
+    wish: Wish,
+    effect: Effect,
+    key: str | None,
+    request: bytes,
 ) -> dict[str, Any]:
     """Does an act of a leader or desk: `effect` on the locked case. Returns the case as GET shows it.
 
@@ -172,9 +179,7 @@ async def resolve(conn: AsyncConnection, a: Admitted, reply: str, note: str | No
         await _note(conn, a, note)
     id_ = a.case["id"]
     if a.case["own"]:
-        await conn.execute(
-            writing.CLOSE, {"ids": [id_], "how": "own", "ended_by": "resolved", "reply": reply}
-        )
+        await conn.execute(writing.CLOSE, {"ids": [id_], "how": "own", "ended_by": "resolved", "reply": reply})
         await writing.tell(conn, [a.said("closed", text=reply, detail={"how": "own"})])
         return
     wait, nags = a.policy.waits(a.policy.silence)
@@ -246,7 +251,8 @@ async def answer(conn: AsyncConnection, a: Admitted, said: Answered) -> None:
     Tells CaseClosed or CaseReopened (and CaseSupervised)."""
     id_ = a.case["id"]
     await conn.execute(
-        writing.ANSWER, {"id": id_, "solved": said.solved, "satisfied": said.satisfied, "comment": said.comment}
+        writing.ANSWER,
+        {"id": id_, "solved": said.solved, "satisfied": said.satisfied, "comment": said.comment},
     )
     if said.solved == "no":
         await _reopen(conn, a)
@@ -259,9 +265,7 @@ async def _reopen(conn: AsyncConnection, a: Admitted) -> None:
     id_, noes = a.case["id"], a.case["noes"] + 1
     climb = ladder.not_solved(a.case["rank"], noes)
     await conn.execute(writing.COUNT_NO, {"id": id_})
-    await _move(
-        conn, a, "reopened", "resolved", first=climb.first, top=climb.top, clocks=climb.clocks, count=noes
-    )
+    await _move(conn, a, "reopened", "resolved", first=climb.first, top=climb.top, clocks=climb.clocks, count=noes)
     if climb.supervised:
         await supervise(conn, [id_], "third_no")
 
@@ -286,6 +290,7 @@ async def supervise(conn: AsyncConnection, ids: Sequence[UUID], why: str) -> Non
     await writing.tell(conn, [{"id": str(id_), "event": "supervised", "detail": {"why": why}} for id_ in ids])
 
 
-def _plain(value: Any) -> Any:
+def _plain(value: dict[str, Any]) -> dict[str, Any]:
     """JSON types only: what is kept as an idempotent answer must come back equal."""
-    return orjson.loads(orjson.dumps(value))
+    plain: dict[str, Any] = orjson.loads(orjson.dumps(value))
+    return plain

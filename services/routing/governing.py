@@ -45,9 +45,7 @@ async def use_policy(conn: AsyncConnection, policy: Policy, holidays: Holidays |
     await use_calendars(conn, {name: hours.parsed() for name, hours in policy.calendars.items()}, holidays)
 
 
-async def use_calendars(
-    conn: AsyncConnection, calendars: dict[str, Hours], holidays: Holidays | None = None
-) -> None:
+async def use_calendars(conn: AsyncConnection, calendars: dict[str, Hours], holidays: Holidays | None = None) -> None:
     """Replaces calendars and recomputes every open deadline that runs on one of them: people, absences and holidays
     never freeze with a policy."""
     await conn.execute(AS_OWNER)

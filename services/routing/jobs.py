@@ -114,5 +114,3 @@ async def audit(ctx: Context) -> float:
     if overdue:
         log.error("auditor.overdue", cases=overdue)
     return 10.0
-
-

@@ -60,7 +60,12 @@ def _opening_move(row: dict[str, Any], find: Any) -> dict[str, Any]:
     """A leader's own find opens accepted in his own hands; everything else where the ladder says."""
     move = {"id": row["id"], "event": "opened", "why": "opened", "actor": None}
     if find is not None:
-        own = {"to_rank": find.rank, "to_grid": str(find.grid), "to_person": row["reporter"], "to_post": find.post}
+        own = {
+            "to_rank": find.rank,
+            "to_grid": str(find.grid),
+            "to_person": row["reporter"],
+            "to_post": find.post,
+        }
         return {**move, **own, "accepted": True}
     return {**move, "first": row["first"], "top": max(row["first"], ladder.COMMUNITY)}
 
@@ -76,9 +81,7 @@ async def place_cases(conn: AsyncConnection, placed: Sequence[tuple[UUID, UUID]]
             continue
         await conn.execute(writing.PLACE, {"id": id_, "place": place})
         climb = ladder.opening(ranks[place], case["start_rank"])
-        moves.append(
-            {"id": str(id_), "event": "moved", "why": "moved", "first": climb.first, "top": climb.top}
-        )
+        moves.append({"id": str(id_), "event": "moved", "why": "moved", "first": climb.first, "top": climb.top})
     await writing.move(conn, moves)
 
 
@@ -90,10 +93,13 @@ async def move_displaced(conn: AsyncConnection, grid: UUID | None) -> None:
     await writing.move(
         conn,
         [
-            {"id": str(row["id"]), "event": "moved", "why": "moved", "first": row["rank"],
-             "top": max(row["rank"], ladder.COMMUNITY)}
+            {
+                "id": str(row["id"]),
+                "event": "moved",
+                "why": "moved",
+                "first": row["rank"],
+                "top": max(row["rank"], ladder.COMMUNITY),
+            }
             for row in rows
         ],
     )
-
-

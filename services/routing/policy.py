@@ -8,15 +8,26 @@ from typing import Annotated, Any, Literal
 
 import orjson
 import yaml
-from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, PlainSerializer, ValidationError, model_validator
+from pydantic import (
+    BaseModel,
+    BeforeValidator,
+    ConfigDict,
+    Field,
+    PlainSerializer,
+    ValidationError,
+    model_validator,
+)
 
 from services.routing.domain.terms import NATURAL, WORKDAY, Clock, Pace, Term, clock
 from shared.calendar.spans import Hours
 from shared.contracts.levels import COMMUNITY, RANK, SUBDISTRICT
 
 HERE = Path(__file__).parent / "policies"
-TermField = Annotated[Term, BeforeValidator(lambda v: v if isinstance(v, Term) else Term.parse(str(v))),
-                      PlainSerializer(lambda t: f"{float(t.amount):g}{t.unit}")]
+TermField = Annotated[
+    Term,
+    BeforeValidator(lambda v: v if isinstance(v, Term) else Term.parse(str(v))),
+    PlainSerializer(lambda t: f"{float(t.amount):g}{t.unit}"),
+]
 Seconds = Annotated[Fraction, BeforeValidator(lambda v: Fraction(str(v))), PlainSerializer(str)]
 Level = Literal["micro", "small", "middle", "large", "community"]
 
@@ -116,8 +127,10 @@ class Policy(_Model):
             wrong = {terms.lower, terms.upper} - known
             if wrong and self.pace is None:
                 raise ValueError(f"{name}: unknown calendar {', '.join(sorted(wrong))}")
-            if self.pace is None and WORKDAY not in known and any(
-                t.unit == "wd" for t in (*terms.accept.values(), *terms.resolve.values())
+            if (
+                self.pace is None
+                and WORKDAY not in known
+                and any(t.unit == "wd" for t in (*terms.accept.values(), *terms.resolve.values()))
             ):
                 raise ValueError(f"{name}: working days need the calendar {WORKDAY}")
         return self

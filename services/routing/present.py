@@ -5,9 +5,9 @@ from typing import Any
 
 from sqlalchemy import RowMapping
 
+from services.routing.domain.ladder import can_climb
 from services.routing.domain.states import CLOSED, State
 from services.routing.domain.telling import line
-from services.routing.domain.ladder import can_climb
 from services.routing.domain.titles import title
 from shared.contracts.levels import LEVEL
 
@@ -15,7 +15,8 @@ from shared.contracts.levels import LEVEL
 def label_of(row: RowMapping) -> str:
     """Grid and title, such as 1号楼1单元 单元长."""
     courtyard = row["grid_kind"] == "courtyard"
-    return f"{row['grid_label']} {title(row['grid_level'], row['holder_post'], courtyard=courtyard, village=row['village'])}"
+    called = title(row["grid_level"], row["holder_post"], courtyard=courtyard, village=row["village"])
+    return f"{row['grid_label']} {called}"
 
 
 def holder(row: RowMapping) -> dict[str, Any] | None:
@@ -37,7 +38,9 @@ def state(row: RowMapping, reopen: int) -> State:
     return State(row["phase"], row["on_hold"], closed and age < reopen, can_climb(row["rank"], row["noes"]))
 
 
-def case(row: RowMapping, can: Collection[str], hops: Sequence[RowMapping] | None = None, *, skips: bool = False) -> dict[str, Any]:
+def case(
+    row: RowMapping, can: Collection[str], hops: Sequence[RowMapping] | None = None, *, skips: bool = False
+) -> dict[str, Any]:
     """A case for leaders and desks; `skips`: whether the reader may know of skipped levels."""
     shown = {
         "id": row["id"],
@@ -100,7 +103,11 @@ def track(row: RowMapping, history: Sequence[RowMapping], can: Collection[str]) 
         "closed_how": row["closed_how"],
         "holder": None
         if ended
-        else {"level": LEVEL[row["rank"]], "label": label_of(row), "until": row["accept_by"] or row["resolve_by"]},
+        else {
+            "level": LEVEL[row["rank"]],
+            "label": label_of(row),
+            "until": row["accept_by"] or row["resolve_by"],
+        },
         "promised_by": row["promised_by"],
         "now": row["now"],
         "reply": row["reply"],
@@ -112,6 +119,13 @@ def track(row: RowMapping, history: Sequence[RowMapping], can: Collection[str]) 
 def received(now: Any) -> dict[str, Any]:
     """A report that has not become a case yet: for a moment, or while routing is away."""
     return {
-        "phase": "received", "on_hold": None, "closed_how": None, "holder": None, "promised_by": None, "now": now,
-        "reply": None, "history": [], "can": [],
+        "phase": "received",
+        "on_hold": None,
+        "closed_how": None,
+        "holder": None,
+        "promised_by": None,
+        "now": now,
+        "reply": None,
+        "history": [],
+        "can": [],
     }

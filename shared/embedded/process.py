@@ -68,9 +68,7 @@ class Record:
 
     def alive(self) -> bool:
         """Whether the very process of this record still runs."""
-        return (
-            self.boot == _boot() and self.started == _started(self.pid) and self.command == _command(self.pid)
-        )
+        return self.boot == _boot() and self.started == _started(self.pid) and self.command == _command(self.pid)
 
 
 def _boot() -> str:
@@ -146,9 +144,7 @@ class Place:
     log: Path
     account: Account
 
-    async def spawn(
-        self, name: str, command: list[str], orphan_signal: signal.Signals
-    ) -> asyncio.subprocess.Process:
+    async def spawn(self, name: str, command: list[str], orphan_signal: signal.Signals) -> asyncio.subprocess.Process:
         """Start `command` as our direct child, its output appended to `log/NAME.log`."""
         # The death signal follows the thread that forked, and only the main thread lives as long as we do.
         if threading.current_thread() is not threading.main_thread():

@@ -1,12 +1,12 @@
 """Events as services see them, and their form on the wire: CloudEvents 1.0 in JSON, structured mode."""
 
-from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 from uuid import UUID
 
 import orjson
+from sqlalchemy import RowMapping
 
 from shared.contracts import REGISTRY, Contract
 
@@ -37,7 +37,7 @@ class BadEvent(ValueError):
     """Bytes that are no event of ours; the text says why, without the bytes."""
 
 
-def encode(source: str, row: Mapping[str, Any]) -> bytes:
+def encode(source: str, row: RowMapping) -> bytes:
     """An outbox row as CloudEvents JSON."""
     return orjson.dumps(
         {

@@ -72,9 +72,7 @@ async def sort_out(conn: AsyncConnection, events: Sequence[Event]) -> Sorted:
 async def move_seen(conn: AsyncConnection, events: Iterable[Event]) -> None:
     rows = {(e.topic, e.subject): e.seq for e in events}
     if rows:
-        await conn.execute(
-            MOVE, {"rows": [{"topic": t, "subject": str(s), "seq": n} for (t, s), n in rows.items()]}
-        )
+        await conn.execute(MOVE, {"rows": [{"topic": t, "subject": str(s), "seq": n} for (t, s), n in rows.items()]})
 
 
 async def put_aside(conn: AsyncConnection, record: Record, event: Event | None, reason: str) -> None:

@@ -105,7 +105,7 @@ class Relay:
         async with transaction(self._context.engine) as lock:
             await lock.execute(text("SET LOCAL idle_in_transaction_session_timeout = 0"))
             while not (await lock.execute(TRY_LOCK)).scalar_one():
-                await asyncio.sleep(1)
+                await asyncio.sleep(1)  # nobody can tell us when the other one has gone
             while True:
                 await lock.execute(text("SELECT 1"))  # the lock is only ours while this session lives
                 if await self.send_batch() < BATCH:

@@ -32,7 +32,12 @@ class Act:
 
 
 def _act(
-    name: str, zh: str, by: str, phases: Iterable[str], on_hold: frozenset[str | None], then: str | None,
+    name: str,
+    zh: str,
+    by: str,
+    phases: Iterable[str],
+    on_hold: frozenset[str | None],
+    then: str | None,
     offered: bool = True,
 ) -> Act:
     return Act(name, zh, frozenset(by.split()), frozenset(phases), on_hold, then, offered)

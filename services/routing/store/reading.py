@@ -163,7 +163,13 @@ async def cases(conn: AsyncConnection, **where: Any) -> Sequence[RowMapping]:
 
 
 async def supervision(
-    conn: AsyncConnection, *, person: UUID | None, everything: bool, grid: UUID | None, after: list[Any] | None, limit: int
+    conn: AsyncConnection,
+    *,
+    person: UUID | None,
+    everything: bool,
+    grid: UUID | None,
+    after: list[Any] | None,
+    limit: int,
 ) -> Sequence[RowMapping]:
     """A page of the supervision list, longest first; `after` is (since, id) of the last one seen."""
     since, id_ = after or (None, None)

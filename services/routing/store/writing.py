@@ -154,9 +154,7 @@ SELECT id FROM cases
  ORDER BY next_at LIMIT :batch FOR UPDATE SKIP LOCKED
 """)
 # The auditor's question: what is due and has not moved for so long.
-OVERDUE = text(
-    "SELECT count(*) FROM cases WHERE next_at < public.clock_now() - make_interval(secs => :seconds)"
-)
+OVERDUE = text("SELECT count(*) FROM cases WHERE next_at < public.clock_now() - make_interval(secs => :seconds)")
 
 # -- acts: each changes the row and counts the event; `tell` writes history and outbox afterwards ---------
 _STILL = "accept_by = NULL, accept_remind = NULL, resolve_by = NULL, resolve_remind = NULL"
@@ -218,7 +216,8 @@ ANSWER = text(
 )
 TELL = text("""
 WITH input AS (
-    SELECT * FROM jsonb_to_recordset(:rows) AS r(id uuid, event text, actor uuid, acting_for uuid, detail jsonb, text text)
+    SELECT * FROM jsonb_to_recordset(:rows) AS r(
+        id uuid, event text, actor uuid, acting_for uuid, detail jsonb, text text)
 ),
 written AS (
     INSERT INTO history (case_id, seq, kind, hop, rank, actor, acting_for, detail, text)
