@@ -69,6 +69,8 @@ def parse(sheets: Sheets, phone: PhoneReader) -> Workbook:
         venues=_venues(lines["场所"], levels),
         bindings=_bindings(lines["包联"], levels, numbers),
     )
+    if not any(grid.level == "district" for grid in workbook.grids):
+        faults.append(Fault("网格", 1, "层级", "没有层级为“区”的网格", "no grid is a district (区)"))
     if faults:
         raise BadWorkbook(faults)
     return workbook
@@ -113,8 +115,6 @@ def _check_tree(lines: Sequence[Line]) -> None:
     roots = [line for line in lines if line["层级"] == "区"]
     for line in roots[1:]:
         line.fault("层级", f"第 {roots[0].row} 行已是区", f"row {roots[0].row} is the district already")
-    if lines and not roots:
-        lines[0].fault("层级", "没有层级为“区”的网格", "no grid is a district (区)")
     for line in lines:
         if line["层级"] == "区":
             if line["上级编码"]:
