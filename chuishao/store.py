@@ -51,9 +51,9 @@ SELECT g.code FROM directory.v1_grid g
  ORDER BY g.code LIMIT 1
 """)
 
-MOVE_CLOCK = text(
-    "UPDATE public.clock_shift SET shift = shift + :by RETURNING public.clock_now()"
-).bindparams(bindparam("by", type_=Interval))
+MOVE_CLOCK = text("UPDATE public.clock_shift SET shift = shift + :by RETURNING public.clock_now()").bindparams(
+    bindparam("by", type_=Interval)
+)
 CLOCK_NOW = text("SELECT public.clock_now()")
 
 MIGRATED = "SELECT version_num FROM {schema}.migration"
@@ -66,6 +66,13 @@ QUARANTINED = "SELECT count(*) FROM {schema}.quarantine"
 OVERDUE = text("""
 SELECT count(*) AS rows, coalesce(extract(epoch FROM public.clock_now() - min(next_at)), 0)::float AS late
   FROM routing.cases WHERE next_at <= public.clock_now()
+""")
+# To be looked at now, to be let go now, or in a provider's hands.
+MESSAGES_MOVING = text("""
+SELECT (SELECT count(*) FROM notify.message
+         WHERE (NOT held AND next_attempt_at <= public.clock_now())
+            OR (held AND state = 'queued' AND not_before <= public.clock_now()))
+     + (SELECT count(*) FROM notify.attempt WHERE state IN ('sending', 'unknown'))
 """)
 CALENDARS = text("""
 SELECT calendar, published_until,
@@ -85,6 +92,28 @@ UNREACHABLE = text("""
 SELECT DISTINCT p.no FROM directory.v1_post s JOIN directory.v1_person p ON p.id = s.person
  WHERE NOT EXISTS (SELECT FROM directory.v1_reachable r WHERE r.person = s.person) ORDER BY p.no
 """)
+
+
+# One person of each kind to sign in as, on the way up from the story's place or, failing that, anywhere.
+EXAMPLE_POSTS = text("""
+SELECT DISTINCT ON (g.rank) g.level, g.code, s.kind FROM directory.v1_grid g
+  JOIN directory.v1_post s ON s.grid = g.id AND s.kind = CASE WHEN g.rank <= 4 THEN 'leader' ELSE 'desk' END
+  LEFT JOIN directory.v1_grid here ON here.code = :here
+  LEFT JOIN directory.v1_path up ON up.grid = here.id AND up.up = g.id
+ WHERE g.void_at IS NULL ORDER BY g.rank, up.up IS NULL, g.code
+""")
+EXAMPLE_DEPARTMENTS = text("""
+SELECT d.code, d.label FROM directory.v1_department d
+ WHERE EXISTS (SELECT FROM directory.v1_officer o WHERE o.department = d.code) ORDER BY d.code LIMIT 1
+""")
+
+
+@dataclass(frozen=True, slots=True)
+class Examples:
+    """Whom one may sign in as: level with `CODE:kind`, and departments as label with code."""
+
+    posts: list[tuple[str, str]]
+    departments: list[tuple[str, str]]
 
 
 @dataclass(frozen=True, slots=True)
@@ -158,11 +187,34 @@ async def story_place(conn: AsyncConnection) -> str | None:
     return (await conn.execute(STORY_PLACE)).scalar_one_or_none()
 
 
+async def examples(conn: AsyncConnection) -> Examples:
+    """People of this district, one of each level."""
+    posts = await conn.execute(EXAMPLE_POSTS, {"here": await story_place(conn)})
+    departments = await conn.execute(EXAMPLE_DEPARTMENTS)
+    return Examples(
+        [(row.level, f"{row.code}:{row.kind}") for row in posts],
+        [(row.label, row.code) for row in departments],
+    )
+
+
 async def move_clock(conn: AsyncConnection, by: timedelta) -> datetime:
     """Moves the clock of all rules and returns the new time."""
     await conn.execute(MOVE_CLOCK, {"by": by})
-    now: datetime = (await conn.execute(CLOCK_NOW)).scalar_one()
-    return now
+    return await now(conn)
+
+
+async def now(conn: AsyncConnection) -> datetime:
+    """The time all rules go by."""
+    moment: datetime = (await conn.execute(CLOCK_NOW)).scalar_one()
+    return moment
+
+
+async def moving(conn: AsyncConnection, schemas: Sequence[str]) -> dict[str, int]:
+    """What waits to happen now, in words, and how much of it."""
+    counts = {f"没发出的事件（{schema}）": (await unpublished(conn, schema)).rows for schema in schemas}
+    counts["到点没动的事项"] = (await overdue(conn)).rows
+    counts["该发没发的消息"] = int((await conn.execute(MESSAGES_MOVING)).scalar_one())
+    return counts
 
 
 async def revisions(conn: AsyncConnection, schema: str) -> set[str]:

@@ -1,7 +1,7 @@
 """Finds the running system that a command is about, and how a command fails."""
 
 import asyncio
-from collections.abc import AsyncIterator, Coroutine
+from collections.abc import AsyncIterator, Coroutine, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -11,13 +11,16 @@ import typer
 from rich.console import Console
 from sqlalchemy.ext.asyncio import AsyncConnection
 
-from shared.db import DatabaseAway, make_engine, transaction
+from shared.db import DatabaseAway, make_engine, service_url, transaction
 from shared.embedded import EmbeddedError, running
 from shared.keys import Keys
+from shared.service import Context, Service
 from shared.settings import Settings
 
 DataDir = Annotated[Path, typer.Option("--data", envvar="CHUISHAO_DATA", help="数据目录 · data directory")]
 Json = Annotated[bool, typer.Option("--json", help="给程序读的 JSON · JSON for programs")]
+
+ADDRESS = Path("secrets") / "postgres.url"
 
 console = Console(highlight=False)
 errors = Console(stderr=True, highlight=False)
@@ -34,6 +37,23 @@ class Target:
     base_url: str
     keys: Keys
     settings: Settings
+    adjustable: bool
+    """Whether its clock may be moved."""
+
+    def groups(self, services: Sequence[Service]) -> dict[str, list[str]]:
+        """Consumer group -> topics, with prefix, of the services that hear anything."""
+        prefix = self.settings.topic_prefix
+        heard = {service.name: service.topics for service in services if service.topics}
+        return {prefix + name: [prefix + topic for topic in topics] for name, topics in heard.items()}
+
+    @asynccontextmanager
+    async def service(self, name: str) -> AsyncIterator[Context]:
+        """A service's surroundings, with its own rights in the database."""
+        engine = make_engine(service_url(self.postgres, name, self.keys), pool=1, application="chuishao-cli")
+        try:
+            yield Context(name, engine, self.keys, self.settings, self.kafka)
+        finally:
+            await engine.dispose()
 
 
 def find(data: Path) -> Target:
@@ -46,15 +66,36 @@ def find(data: Path) -> Target:
     if system:
         keys = Keys.from_hex(settings.master_key) if settings.master_key else Keys.from_directory(data)
         base_url = str(system.facts.get("url") or settings.base_url)
-        return Target(system.endpoints.postgres, system.endpoints.kafka, base_url, keys, settings)
+        adjustable = system.facts.get("clock", settings.clock) == "adjustable"
+        postgres = system.endpoints.postgres or _kept_address(data) or settings.postgres
+        kafka = system.endpoints.kafka or str(system.facts.get("broker", settings.kafka))
+        return Target(postgres, kafka, base_url, keys, settings, adjustable)
     if settings.postgres == "embedded" or settings.master_key is None:
         fail(
             f"没有找到正在运行的系统（{data}）。先运行 chuishao up --data {data}",
             "no running system found: start one with `chuishao up`, or name it with --data",
         )
     return Target(
-        settings.postgres, settings.kafka, settings.base_url, Keys.from_hex(settings.master_key), settings
+        settings.postgres,
+        settings.kafka,
+        settings.base_url,
+        Keys.from_hex(settings.master_key),
+        settings,
+        settings.clock == "adjustable",
     )
+
+
+def keep_address(data: Path, postgres: str) -> None:
+    """Keeps the address of a database that is not ours, for the other commands; it may hold a password."""
+    path = data / ADDRESS
+    path.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
+    path.touch(0o600)
+    path.write_text(postgres)
+
+
+def _kept_address(data: Path) -> str | None:
+    path = data / ADDRESS
+    return path.read_text() if path.exists() else None
 
 
 @asynccontextmanager

@@ -1,0 +1,71 @@
+"""What commands ask of the broker: how far each group has read, and what arrives from now on."""
+
+from collections.abc import AsyncIterator, Mapping, Sequence
+from contextlib import asynccontextmanager
+
+from aiokafka import AIOKafkaConsumer, TopicPartition
+from aiokafka.admin import AIOKafkaAdminClient
+
+from shared.messaging.events import BadEvent, Event, decode
+
+PATIENCE_MS = 5_000
+Groups = Mapping[str, Sequence[str]]
+"""Consumer group -> topics it hears, both with the deployment's prefix."""
+
+
+class LagMeter:
+    """Counts, per group, the records it has not committed yet."""
+
+    def __init__(self, bootstrap: str, groups: Groups) -> None:
+        self._groups = groups
+        self._admin = AIOKafkaAdminClient(bootstrap_servers=bootstrap, request_timeout_ms=PATIENCE_MS)
+        self._reader = AIOKafkaConsumer(bootstrap_servers=bootstrap, request_timeout_ms=PATIENCE_MS)
+
+    async def __aenter__(self) -> "LagMeter":
+        await self._admin.start()
+        await self._reader.start()
+        return self
+
+    async def __aexit__(self, *_: object) -> None:
+        await self._reader.stop()
+        await self._admin.close()
+
+    async def measure(self) -> dict[str, int]:
+        """Raises KafkaError when the broker does not answer."""
+        return {group: await self._behind(group, topics) for group, topics in self._groups.items()}
+
+    async def _behind(self, group: str, topics: Sequence[str]) -> int:
+        partitions = [part for topic in topics for part in await _partitions(self._reader, topic)]
+        ends = await self._reader.end_offsets(partitions)
+        committed = await self._admin.list_consumer_group_offsets(group)
+        read = {part: max(found.offset, 0) for part, found in committed.items()}
+        return sum(max(end - read.get(part, 0), 0) for part, end in ends.items())
+
+
+async def _partitions(reader: AIOKafkaConsumer, topic: str) -> list[TopicPartition]:
+    await reader._client.add_topic(topic)  # metadata of topics nobody subscribed to is not fetched by itself
+    return [TopicPartition(topic, number) for number in sorted(reader.partitions_for_topic(topic) or ())]
+
+
+@asynccontextmanager
+async def listening(bootstrap: str, topics: Sequence[str], prefix: str) -> AsyncIterator[AsyncIterator[Event]]:
+    """Events that arrive from now on, without a consumer group, so that nobody's reading is disturbed."""
+    reader = AIOKafkaConsumer(
+        bootstrap_servers=bootstrap, auto_offset_reset="latest", fetch_max_wait_ms=100, group_id=None
+    )
+    await reader.start()
+    try:
+        parts = [part for topic in topics for part in await _partitions(reader, prefix + topic)]
+        reader.assign(parts)
+        await reader.seek_to_end(*parts)
+        yield _events(reader, prefix)
+    finally:
+        await reader.stop()
+
+
+async def _events(reader: AIOKafkaConsumer, prefix: str) -> AsyncIterator[Event]:
+    async for message in reader:
+        try:
+            yield decode(message.topic.removeprefix(prefix), message.value or b"")
+        except BadEvent:
+            continue
