@@ -4,13 +4,14 @@ from dataclasses import asdict
 from typing import Annotated
 from uuid import UUID
 
-from fastapi import APIRouter, Query
+from fastapi import APIRouter, Depends, Query
 
 from services.intake import commands, schemas
 from services.intake.catalogue import catalogue
 from services.intake.commands import Request, Wanted
 from services.intake.domain.words import find_hints
 from services.intake.store import Page
+from shared.auth import Principal
 from shared.http import PAGE, Caller, Ctx, Cursor, IdempotencyKey, Limit, MaybeCaller, decode_cursor, page
 from shared.problems import invalid
 
@@ -88,9 +89,18 @@ def _uuid(text: str, field: str) -> UUID:
         raise invalid(("query", field), "不是正确的编号", "is not an id") from None
 
 
+async def _placer(id: UUID, context: Ctx, caller: Caller) -> Principal:
+    """A dependency, so that who may is settled before the body is looked at."""
+    await commands.check_may_place(context, caller, id)
+    return caller
+
+
+Placer = Annotated[Principal, Depends(_placer)]
+
+
 @router.put("/issues/{id}/place")
 async def put_place(
-    id: UUID, body: schemas.PlacedIn, context: Ctx, caller: Caller, key: IdempotencyKey = None
+    id: UUID, body: schemas.PlacedIn, context: Ctx, caller: Placer, key: IdempotencyKey = None
 ) -> schemas.PlacedOut:
     """Put an issue whose place fitted no grid at one."""
     request = Request(key, body.model_dump_json().encode())

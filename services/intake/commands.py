@@ -229,6 +229,20 @@ def _phone(context: Context, wrapped: bytes, sealed: bytes) -> str | None:
     return phone
 
 
+async def check_may_place(context: Context, caller: Principal, issue: UUID) -> None:
+    """Before the body is looked at: 404 for an issue they may not see, 403 for whoever has no desk."""
+    async with transaction(context.engine) as conn:
+        if not await store.issue_exists(conn, issue):
+            raise not_found()
+        if caller.role != "command" and not await store.has_desk(conn, caller.person):
+            raise await _refusal(conn, caller, issue)
+
+
+async def _refusal(conn: AsyncConnection, caller: Principal, issue: UUID) -> Exception:
+    """403 for whoever may see the issue, 404 for everybody else."""
+    return forbidden() if await store.read_one(conn, _reader(caller), issue) else not_found()
+
+
 async def place_issue(
     context: Context, caller: Principal, issue: UUID, code: str, request: Request
 ) -> Answer:
@@ -250,8 +264,7 @@ async def _place(conn: AsyncConnection, caller: Principal, issue: UUID, code: st
     if row is None:
         raise not_found()
     if caller.role != "command" and not await store.may_place(conn, caller.person, grid.id if grid else None):
-        seen = await store.read_one(conn, _reader(caller), issue)
-        raise forbidden() if seen else not_found()
+        raise await _refusal(conn, caller, issue)
     if grid is None:
         raise invalid(("body", "grid"), "没有这个网格", "is not a grid")
     if row.place is not None:

@@ -74,6 +74,10 @@ SELECT i.id, i.number, i.category, i.text, i.address, i.lng, i.lat, i.reported_a
  ORDER BY i.id LIMIT :limit
 """
 
+# Placing is for desks; which one is looked at once the grid is known.
+HAS_DESK = text("SELECT EXISTS (SELECT FROM directory.v1_post WHERE person = :person AND kind = 'desk')")
+EXISTS = text("SELECT EXISTS (SELECT FROM issue WHERE id = :id)").bindparams(bindparam("id", type_=Uuid))
+
 # Whether the caller's desk, or one they stand in for, is the district's or above the grid named.
 MAY_PLACE = text("""
 SELECT EXISTS (
@@ -255,6 +259,16 @@ async def lock_issue(conn: AsyncConnection, issue: UUID) -> Issue | None:
     """The issue's row, locked until the transaction ends."""
     row = (await conn.execute(select(Issue).where(col(Issue.id) == issue).with_for_update())).one_or_none()
     return Issue.model_validate(row._mapping) if row else None
+
+
+async def issue_exists(conn: AsyncConnection, issue: UUID) -> bool:
+    """Whether there is such an issue."""
+    return bool((await conn.execute(EXISTS, {"id": issue})).scalar_one())
+
+
+async def has_desk(conn: AsyncConnection, person: UUID | None) -> bool:
+    """Whether the person sits at any desk."""
+    return bool((await conn.execute(HAS_DESK, {"person": person})).scalar_one())
 
 
 async def find_grid(conn: AsyncConnection, code: str) -> Grid | None:
