@@ -1,0 +1,1 @@
+"""The providers' own rules, without I/O."""
