@@ -6,6 +6,7 @@ import contextlib
 import secrets
 from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager
+from dataclasses import replace
 from datetime import datetime, timedelta
 from typing import Any
 from uuid import UUID
@@ -16,6 +17,8 @@ from sqlalchemy import make_url, text
 from chuishao.settling import Settling
 from chuishao.target import Target
 from chuishao.wiring import SERVICES, Parts, assembled, make_server, make_topics, put_district, put_policy
+from services.directory.files import small_district
+from services.directory.importing import import_workbook
 from shared.auth import Principal, Role, issue_token
 from shared.db import make_engine, transaction
 from shared.embedded import Endpoints
@@ -118,6 +121,22 @@ class World:
 
     async def person(self, no: str) -> UUID:
         return UUID(str(await self.scalar("SELECT id FROM directory.v1_person WHERE no = :no", no=no)))
+
+    async def without_grid(self, code: str) -> None:
+        """Imports the small district without a grid; what lay under it hangs on its parent."""
+        book = small_district()
+        gone = next(grid for grid in book.grids if grid.code == code)
+        grids = tuple(
+            replace(grid, parent=gone.parent) if grid.parent == code else grid
+            for grid in book.grids
+            if grid.code != code
+        )
+        rest = {
+            name: tuple(row for row in getattr(book, name) if row.grid != code)
+            for name in ("posts", "seats", "venues", "bindings")
+        }
+        await import_workbook(self.owner, KEYS, replace(book, grids=grids, **rest), lambda _: None)
+        await self.settle()
 
     # -- callers ----------------------------------------------------------------------------------------
     async def token(self, who: str) -> str:
