@@ -1,6 +1,7 @@
 """PostgreSQL 18 from the binaries of a wheel, reached through a Unix socket only."""
 
 import importlib.util
+import secrets
 import shutil
 import signal
 import tempfile
@@ -86,8 +87,11 @@ class Postgres:
         self._make_socket_folder()
 
     async def _initialise(self) -> None:
-        draft = self.folder / "data.new"  # renamed when whole, so that a killed initdb leaves nothing half-made
-        shutil.rmtree(draft, ignore_errors=True)
+        # Renamed when whole, so that a killed initdb leaves nothing half-made. A name of its own each time, because
+        # the helper of a killed initdb goes on writing for a moment.
+        for left_over in self.folder.glob("new-*"):
+            shutil.rmtree(left_over, ignore_errors=True)
+        draft = self.folder / f"new-{secrets.token_hex(4)}"
         options = [
             "--encoding=UTF8",
             "--locale=C.UTF-8",

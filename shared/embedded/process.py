@@ -174,6 +174,7 @@ class Place:
         except BaseException:
             with contextlib.suppress(ProcessLookupError):
                 process.kill()
+            await process.wait()
             raise
         if code != 0:
             raise self.failed(name, f"{Path(command[0]).name} exit {code}")
