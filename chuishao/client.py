@@ -10,7 +10,7 @@ from chuishao.target import Target
 from shared.auth import Principal, issue_token
 
 
-class Refused(Exception):
+class RefusedError(Exception):
     """An answer that was an error; the text is its title."""
 
     def __init__(self, status: int, title: str) -> None:
@@ -31,11 +31,11 @@ class Client:
         return type(self)(self._http, self._target, caller)
 
     async def get(self, path: str, **query: str) -> dict[str, Any]:
-        """Raises Refused, or httpx2.HTTPError when nothing answers."""
+        """Raises RefusedError, or httpx2.HTTPError when nothing answers."""
         return await self._send("GET", path, params=query)
 
     async def post(self, path: str, body: dict[str, Any], **query: str) -> dict[str, Any]:
-        """Raises Refused, or httpx2.HTTPError when nothing answers."""
+        """Raises RefusedError, or httpx2.HTTPError when nothing answers."""
         return await self._send("POST", path, json=body, params=query)
 
     async def _send(self, method: str, path: str, **how: Any) -> dict[str, Any]:
@@ -45,7 +45,7 @@ class Client:
         answer = await self._http.request(method, path, headers=headers, **how)
         body: dict[str, Any] = answer.json()
         if answer.is_error:
-            raise Refused(answer.status_code, str(body.get("title", "")))
+            raise RefusedError(answer.status_code, str(body.get("title", "")))
         return body
 
 

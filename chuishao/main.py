@@ -5,7 +5,7 @@ Commands import the services only when they run: `token` answers in a second ins
 
 import typer
 
-from chuishao.commands import clock, district, doctor, outbox, quarantine, serve, token, up, watch
+from chuishao.commands import clock, district, doctor, outbox, phone, quarantine, serve, story, token, up, watch
 
 app = typer.Typer(
     name="chuishao",
@@ -15,7 +15,9 @@ app = typer.Typer(
     pretty_exceptions_show_locals=False,  # locals may hold personal data
 )
 app.command()(up.up)
+app.command()(story.story)
 app.command()(watch.watch)
+app.command()(phone.phone)
 app.command()(token.token)
 app.command()(clock.clock)
 app.command()(doctor.doctor)

@@ -1,15 +1,31 @@
 """The HTTP server as part of a process that does other things too."""
 
 import asyncio
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Coroutine
 from contextlib import asynccontextmanager
+from typing import Any
 
 from starlette.applications import Starlette
 
-from chuishao.wiring import make_server
+from chuishao.target import console
+from chuishao.wiring import make_server, on_signal
 from shared.settings import Settings
 
 LEAVE_SECONDS = 5.0
+
+
+async def until_signalled(work: Coroutine[Any, Any, None]) -> None:
+    """Ctrl-C and SIGTERM cancel the work; what it began it stops in order."""
+    task = asyncio.create_task(work)
+
+    def stop() -> None:
+        task.cancel()
+
+    on_signal(stop)
+    try:
+        await task
+    except asyncio.CancelledError:
+        console.print("\n停好了，数据都在")
 
 
 @asynccontextmanager

@@ -9,6 +9,8 @@ from uuid import UUID
 from sqlalchemy import Interval, bindparam, text
 from sqlalchemy.ext.asyncio import AsyncConnection
 
+from sandbox.store import busy
+
 PERSON_BY_NO = text("SELECT id, no FROM directory.v1_person WHERE no = :no AND gone_at IS NULL")
 # A desk may have several persons: the first by number.
 PERSON_BY_POST = text("""
@@ -21,6 +23,13 @@ SELECT p.id, p.no FROM directory.v1_officer o JOIN directory.v1_person p ON p.id
 """)
 PERSON_BY_PHONE = text("SELECT vault.v1_person_by_phone(:index, :wrapped, :sealed) AS id")
 NO_OF = text("SELECT no FROM directory.v1_person WHERE id = :id AND gone_at IS NULL")
+
+FIND_PHONE = text("SELECT vault.v1_find_phone(:index)")
+CONTACTS = text("SELECT wrapped, sealed FROM vault.v1_contacts(ARRAY[CAST(:person AS uuid)], 'sandbox.telephone')")
+MESSAGES = text("""
+SELECT m.id, coalesce(p.no, m.person::text) AS person, m.template, m.reason, m.issue, m.hop
+  FROM notify.message m LEFT JOIN directory.v1_person p ON p.id = m.person WHERE m.id = ANY(:ids)
+""")
 
 ISSUE_BY_NUMBER = text("SELECT id FROM intake.issue WHERE number = :number")
 PLACE_OF = text("SELECT place FROM intake.issue WHERE id = :id")
@@ -73,6 +82,7 @@ SELECT (SELECT count(*) FROM notify.message
          WHERE (NOT held AND next_attempt_at <= public.clock_now())
             OR (held AND state = 'queued' AND not_before <= public.clock_now()))
      + (SELECT count(*) FROM notify.attempt WHERE state IN ('sending', 'unknown'))
+     + (SELECT count(*) FROM sandbox.report WHERE next_at IS NOT NULL)
 """)
 CALENDARS = text("""
 SELECT calendar, published_until,
@@ -125,6 +135,18 @@ class Person:
 
 
 @dataclass(frozen=True, slots=True)
+class Message:
+    """What notify knows of a message; `person` is a 编号 or a resident's id."""
+
+    id: UUID
+    person: str
+    template: str
+    reason: str
+    issue: UUID
+    hop: int | None
+
+
+@dataclass(frozen=True, slots=True)
 class Rung:
     """One grid on the way up from a place."""
 
@@ -163,7 +185,30 @@ async def person_by_phone(
     """The person with this phone, made if there is none, and their 编号 if they are in the workbook."""
     found = await conn.execute(PERSON_BY_PHONE, {"index": index, "wrapped": wrapped, "sealed": sealed})
     person: UUID = found.scalar_one()
-    return person, (await conn.execute(NO_OF, {"id": person})).scalar_one_or_none()
+    return person, await number_of(conn, person)
+
+
+async def number_of(conn: AsyncConnection, person: UUID) -> str | None:
+    """A person's 编号, if they are in the workbook."""
+    return (await conn.execute(NO_OF, {"id": person})).scalar_one_or_none()
+
+
+async def find_phone(conn: AsyncConnection, index: bytes) -> UUID | None:
+    """The person behind a phone's blind index."""
+    found: UUID | None = (await conn.execute(FIND_PHONE, {"index": index})).scalar_one()
+    return found
+
+
+async def contacts(conn: AsyncConnection, person: UUID) -> tuple[bytes, bytes] | None:
+    """Wrapped key and sealed contacts; the vault logs the opening."""
+    row = (await conn.execute(CONTACTS, {"person": person})).one_or_none()
+    return (bytes(row.wrapped), bytes(row.sealed)) if row else None
+
+
+async def messages(conn: AsyncConnection, ids: Sequence[UUID]) -> dict[UUID, Message]:
+    """Those of the ids that are messages of notify's."""
+    rows = await conn.execute(MESSAGES, {"ids": list(ids)})
+    return {row["id"]: Message(**row) for row in rows.mappings()}
 
 
 async def find_issue(conn: AsyncConnection, number: str) -> UUID | None:
@@ -214,6 +259,7 @@ async def moving(conn: AsyncConnection, schemas: Sequence[str]) -> dict[str, int
     counts = {f"没发出的事件（{schema}）": (await unpublished(conn, schema)).rows for schema in schemas}
     counts["到点没动的事项"] = (await overdue(conn)).rows
     counts["该发没发的消息"] = int((await conn.execute(MESSAGES_MOVING)).scalar_one())
+    counts["沙箱没送出的回执"] = int(await busy(conn))
     return counts
 
 

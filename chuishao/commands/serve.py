@@ -1,6 +1,5 @@
 """`chuishao serve NAME`, `chuishao migrate`: one service for a container, and its database beforehand."""
 
-import asyncio
 from pathlib import Path
 from typing import Annotated, Literal
 
@@ -21,22 +20,14 @@ def serve(
 ) -> None:
     """只起一个服务（容器里用） · one service; migrate first."""
     target = find(data)
-    settings = Settings(data=data, **({"port": port} if port else {}))
+    settings = Settings(data=data).model_copy(update={"port": port} if port else {})
     configure_logging(settings.log_level)
-    run(_until_stopped(target, settings, name, role))
-
-
-async def _until_stopped(target: Target, settings: Settings, name: str, role: Role) -> None:
     from chuishao import wiring
+    from chuishao.serving import until_signalled
 
     if name not in (service.name for service in wiring.SERVICES):
         fail(f"没有叫 {name} 的服务", f"there is no service {name}", 2)
-    main = asyncio.create_task(_serve(target, settings, name, role))
-    wiring.on_signal(main.cancel)
-    try:
-        await main
-    except asyncio.CancelledError:
-        console.print("停好了")
+    run(until_signalled(_serve(target, settings, name, role)))
 
 
 async def _serve(target: Target, settings: Settings, name: str, role: Role) -> None:

@@ -48,22 +48,19 @@ def up(
 ) -> None:
     """全部起来，Ctrl-C 停 · everything on this machine; a second start finds all as it was."""
     given = {"data": data, "port": port, "kafka": kafka, "postgres": postgres}
-    settings = Settings(**{name: value for name, value in given.items() if value is not None})
-    run(_until_stopped(Wish(settings, policy, district, story)))
+    settings = Settings().model_copy(update={name: value for name, value in given.items() if value is not None})
+    _start(Wish(settings, policy, district, story))
 
 
-async def _until_stopped(wish: Wish) -> None:
-    """Ctrl-C and SIGTERM cancel the work; what was begun is stopped in order."""
+def _start(wish: Wish) -> None:
+    """Ends the command with a line when what is wished for cannot be."""
     from chuishao import wiring
+    from chuishao.serving import until_signalled
     from services.directory.domain.workbook import BadWorkbook
     from services.routing.policy import BadPolicy
 
-    main = asyncio.create_task(_up(wish))
-    wiring.on_signal(main.cancel)
     try:
-        await main
-    except asyncio.CancelledError:
-        console.print("\n停好了，数据都在")
+        run(until_signalled(_up(wish)))
     except wiring.ClockMoved:
         fail(
             "这个数据库的时钟被拨过：演示就设 CHUISHAO_CLOCK=adjustable，真实部署请换一个数据目录",
@@ -137,7 +134,7 @@ async def _fill(wish: Wish, servers: Servers, steps: Steps) -> None:
 
 async def _stay(wish: Wish, embedded: Embedded, http: "asyncio.Task[None]") -> None:
     """Keeps the servers alive until this is cancelled, or one of them is beyond help."""
-    from chuishao.commands.story import play
+    from chuishao.story import play
     from chuishao.signing import show_sign_in
 
     async with asyncio.TaskGroup() as group:

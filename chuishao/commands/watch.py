@@ -16,7 +16,7 @@ from rich.live import Live
 
 from chuishao import store
 from chuishao.broker import listening
-from chuishao.client import Client, Refused, connected
+from chuishao.client import Client, RefusedError, connected
 from chuishao.climb import draw
 from chuishao.store import Rung
 from chuishao.target import DataDir, Target, as_owner, console, fail, find, run
@@ -58,7 +58,7 @@ class _View:
     async def draw(self) -> RenderableType:
         try:
             self._case = await self._client.get(f"/api/routing/cases/{self._issue}")
-        except Refused:
+        except RefusedError:
             return "收到了，还在送"
         return draw(self._case, self._ladder, self.lines)
 
