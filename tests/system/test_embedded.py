@@ -80,7 +80,7 @@ async def until_gone(records: set[Record], seconds: float) -> None:
         await asyncio.sleep(0.02)
 
 
-async def eventually(act: Callable[[], Awaitable[T]], seconds: float = 15) -> T:
+async def eventually(act: Callable[[], Awaitable[T]], seconds: float = 30) -> T:
     """What `act` returns as soon as the servers let it."""
     deadline = time.monotonic() + seconds
     while True:
@@ -249,3 +249,17 @@ async def test_a_long_path_gets_a_short_socket(directory: Path) -> None:
     finally:
         await system.stop()
     assert len(endpoints.postgres.partition("host=")[2]) < 40
+
+
+async def test_a_start_cut_short_leaves_nothing_in_the_way(directory: Path) -> None:
+    for seconds in (0.2, 0.5):  # in the middle of initdb, and of formatting
+        system = Embedded(directory)
+        with pytest.raises(TimeoutError):
+            await asyncio.wait_for(system.start(), seconds)
+        assert running(directory) is None
+    system = Embedded(directory)
+    endpoints = await system.start()
+    try:
+        assert await scalar(endpoints.postgres, "SELECT 1") == 1
+    finally:
+        await system.stop()
