@@ -3,12 +3,12 @@
 from pathlib import Path
 
 from sandbox.api import router
-from sandbox.jobs import report, sweep
+from sandbox.jobs import forget_nonces, report
 from shared.service import Service
 
 service = Service(
     name="sandbox",
     migrations=Path(__file__).with_name("migrations"),
     router=router,
-    jobs=(report, sweep),
+    jobs=(report, forget_nonces),
 )

@@ -36,13 +36,14 @@ class Parcel:
     out_id: str
 
 
-async def set_up(
-    conn: AsyncConnection, templates: Sequence[tuple[str, str, str]], *, per_minute: int | None, per_day: int | None
-) -> None:
-    """The deployment, at start: registers templates (provider, code, text) as an operator does with the real provider,
-    and sets the frequency rule per number; None: no rule (demonstrations)."""
+async def register_templates(conn: AsyncConnection, templates: Sequence[tuple[str, str, str]]) -> None:
+    """The deployment, at start: registers templates (provider, code, text), as an operator does with the real one."""
     rows = [{"provider": provider, "code": code, "text": text} for provider, code, text in templates]
     await conn.execute(store.PUT_TEMPLATES, {"rows": rows})
+
+
+async def set_frequency(conn: AsyncConnection, *, per_minute: int | None, per_day: int | None) -> None:
+    """The deployment: how many text messages a number may get; None: no rule (demonstrations)."""
     await conn.execute(store.SET_FREQUENCY, {"per_minute": per_minute, "per_day": per_day})
 
 

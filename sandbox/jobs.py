@@ -5,10 +5,10 @@ from sandbox.receipts import report
 from shared.db import transaction
 from shared.service import Context
 
-__all__ = ["report", "sweep"]
+__all__ = ["forget_nonces", "report"]
 
 
-async def sweep(context: Context) -> float:
+async def forget_nonces(context: Context) -> float:
     """Forgets nonces that no signature could use any more."""
     async with transaction(context.engine) as conn:
         await conn.execute(store.SWEEP_NONCES)

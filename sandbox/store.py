@@ -6,14 +6,15 @@ from datetime import datetime
 from typing import Any
 from uuid import UUID
 
-from sqlalchemy import JSON, Row, TextClause, bindparam, text
+from sqlalchemy import Row, TextClause, bindparam, text
+from sqlalchemy.dialects.postgresql import JSONB
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 PUT_TEMPLATES = text(
     "INSERT INTO sandbox.template (provider, code, text)"
     " SELECT provider, code, text FROM jsonb_to_recordset(:rows) AS r(provider text, code text, text text)"
     " ON CONFLICT (provider, code) DO UPDATE SET text = excluded.text"
-).bindparams(bindparam("rows", type_=JSON))
+).bindparams(bindparam("rows", type_=JSONB))
 SET_FREQUENCY = text("UPDATE sandbox.frequency SET per_minute = :per_minute, per_day = :per_day")
 TEMPLATE = text("SELECT text FROM template WHERE provider = :provider AND code = :code")
 NONCE = text("INSERT INTO nonce (nonce) VALUES (:nonce) ON CONFLICT DO NOTHING")
@@ -29,7 +30,7 @@ TOO_MANY = text(
 ACCEPT = text(
     "INSERT INTO ledger (id, provider, channel, address, sealed, template, params, text, out_id, ref, state, code)"
     " VALUES (:id, :provider, :channel, :address, :sealed, :template, :params, :text, :out_id, :ref, :state, :code)"
-).bindparams(bindparam("params", type_=JSON))
+).bindparams(bindparam("params", type_=JSONB))
 REPORT = text("INSERT INTO report (ledger, provider) SELECT :ledger, :provider FROM generate_series(1, :times)")
 # Within ten minutes an id stands for the same message.
 REPEATED = text(

@@ -22,9 +22,9 @@ router = APIRouter(tags=["notify"])
 
 @router.get("/messages")
 async def get_messages(
-    context: Ctx, caller: Caller, issue: Annotated[UUID, Query()], cursor: Cursor = None, limit: Limit = PAGE
+    context: Ctx, caller: Caller, issue: Annotated[UUID | None, Query()] = None, cursor: Cursor = None, limit: Limit = PAGE
 ) -> MessagesOut:
-    """Who was told what about an issue, oldest first; command and admin only."""
+    """Who was told what (about an issue), oldest first; command and admin only."""
     after = decode_cursor(cursor)
     try:
         position = UUID(str(after[0])) if after else None

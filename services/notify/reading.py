@@ -1,4 +1,4 @@
-"""Reading: what was told about an issue, for those who answer for it."""
+"""Reading: what was told to whom, for those who answer for it."""
 
 from typing import Any
 from uuid import UUID
@@ -15,9 +15,9 @@ from shared.service import Context
 
 
 async def list_messages(
-    context: Context, caller: Principal, issue: UUID, after: UUID | None, limit: int
+    context: Context, caller: Principal, issue: UUID | None, after: UUID | None, limit: int
 ) -> tuple[list[MessageOut], bool]:
-    """Command and admin: a page of an issue's messages, bundles that list it included, and whether more follow.
+    """Command and admin: a page of messages (of one issue: bundles that list it included), and whether more follow.
     Addresses are opened for it (the vault logs that) and shown masked. Raises Problem 403."""
     if caller.role not in ("command", "admin"):
         raise forbidden()

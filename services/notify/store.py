@@ -6,7 +6,8 @@ from pathlib import Path
 from typing import Any
 from uuid import UUID
 
-from sqlalchemy import JSON, Row, TextClause, bindparam, text
+from sqlalchemy import Row, TextClause, bindparam, text
+from sqlalchemy.dialects.postgresql import JSONB
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 SQL = Path(__file__).parent / "sql"
@@ -16,7 +17,7 @@ BUNDLE_LOCK, GATHER_LOCK, RECEIPT_LOCK = 0x907F01, 0x907F02, 0x907F03
 
 def _file(name: str, rows: str | None = None) -> TextClause:
     statement = text((SQL / f"{name}.sql").read_text(encoding="utf-8"))
-    return statement.bindparams(bindparam(rows, type_=JSON)) if rows else statement
+    return statement.bindparams(bindparam(rows, type_=JSONB)) if rows else statement
 
 
 AUDIENCE = _file("audience", "tellings")
@@ -30,7 +31,7 @@ POLICY = text("SELECT body FROM notify.policy")
 SET_POLICY = text(
     "INSERT INTO notify.policy (name, body) VALUES (:name, :body)"
     " ON CONFLICT (active) DO UPDATE SET name = excluded.name, body = excluded.body"
-).bindparams(bindparam("body", type_=JSON))
+).bindparams(bindparam("body", type_=JSONB))
 # A unit's name alone says little beyond its compound: the compound's is put before it.
 PLACES = text(
     "SELECT g.id, CASE WHEN g.rank >= m.rank OR position(m.label IN g.label) > 0 THEN g.label"
@@ -42,7 +43,7 @@ SPOKE = text(
     "INSERT INTO spoken (issue, at)"
     " SELECT issue, max(at) FROM jsonb_to_recordset(:rows) AS r(issue uuid, at timestamptz) GROUP BY issue"
     " ON CONFLICT (issue) DO UPDATE SET at = greatest(spoken.at, excluded.at)"
-).bindparams(bindparam("rows", type_=JSON))
+).bindparams(bindparam("rows", type_=JSONB))
 SPOKEN = text("SELECT issue, at FROM spoken WHERE issue = ANY(:issues)")
 LAST_ASSIGNED = text(
     "SELECT person, max(not_before) AS slot FROM message"
@@ -58,7 +59,7 @@ INSERT = text(
     " FROM jsonb_to_recordset(:rows) AS r(key text, person uuid, template text, reason text, issue uuid, hop int,"
     " params jsonb, urgent boolean, slot timestamptz)"
     " ON CONFLICT (key) DO NOTHING"
-).bindparams(bindparam("rows", type_=JSON))
+).bindparams(bindparam("rows", type_=JSONB))
 # Only what still waits; a message on its way has no next attempt.
 EXPIRE = text(
     "UPDATE message SET state = 'expired', held = false, next_attempt_at = NULL, settled_at = public.clock_now()"
@@ -80,11 +81,11 @@ BEGIN = text(
     " SELECT id, message, person, channel, provider, n, now() + make_interval(secs => :lease)"
     " FROM jsonb_to_recordset(:rows)"
     " AS r(id uuid, message uuid, person uuid, channel text, provider text, n int)"
-).bindparams(bindparam("rows", type_=JSON))
+).bindparams(bindparam("rows", type_=JSONB))
 WAIT = text(
     "UPDATE message m SET next_attempt_at = r.until"
     " FROM jsonb_to_recordset(:rows) AS r(message uuid, until timestamptz) WHERE m.id = r.message"
-).bindparams(bindparam("rows", type_=JSON))
+).bindparams(bindparam("rows", type_=JSONB))
 SETTLE = text(
     "UPDATE message SET state = :state, next_attempt_at = NULL, settled_at = public.clock_now()"
     " WHERE (id = ANY(:ids) OR bundle = ANY(:ids)) AND state IN ('queued', 'sent')"
@@ -108,7 +109,7 @@ LOG_RECEIPTS = text(
     "INSERT INTO receipt (provider, ref, out_id, delivered, code)"
     " SELECT provider, ref, out_id, delivered, code FROM jsonb_to_recordset(:receipts)"
     " AS r(provider text, ref text, out_id uuid, delivered boolean, code text)"
-).bindparams(bindparam("receipts", type_=JSON))
+).bindparams(bindparam("receipts", type_=JSONB))
 EARLY_RECEIPTS = text(
     "SELECT r.provider, r.ref, r.out_id, r.delivered, r.code FROM attempt a"
     " JOIN receipt r ON r.provider = a.provider AND r.ref = a.provider_ref"
@@ -121,12 +122,12 @@ WAKE = text(
 DROP_ADDRESSES = text(
     "SELECT vault.v1_drop_address(r.person, r.channel, r.reason)"
     " FROM jsonb_to_recordset(:rows) AS r(person uuid, channel text, reason text)"
-).bindparams(bindparam("rows", type_=JSON))
+).bindparams(bindparam("rows", type_=JSONB))
 REFUSE = text(
     "INSERT INTO refusal (person, channel, template)"
     " SELECT person, channel, template FROM jsonb_to_recordset(:rows)"
     " AS r(person uuid, channel text, template text) ON CONFLICT DO NOTHING"
-).bindparams(bindparam("rows", type_=JSON))
+).bindparams(bindparam("rows", type_=JSONB))
 FIND_PHONES = text(
     "SELECT i, vault.v1_find_phone(index) AS person FROM unnest(CAST(:indexes AS bytea[])) WITH ORDINALITY AS u(index, i)"
 )
@@ -134,7 +135,7 @@ INBOUND = text(
     "INSERT INTO inbound (provider, sequence_id, person, content)"
     " SELECT provider, sequence_id, person, content FROM jsonb_to_recordset(:rows)"
     " AS r(provider text, sequence_id text, person uuid, content text) ON CONFLICT DO NOTHING"
-).bindparams(bindparam("rows", type_=JSON))
+).bindparams(bindparam("rows", type_=JSONB))
 TOKEN = text("SELECT sealed FROM token WHERE provider = :provider AND expires_at > now()")
 SET_TOKEN = text(
     "INSERT INTO token (provider, sealed, expires_at) VALUES (:provider, :sealed, now() + make_interval(secs => :ttl))"
@@ -146,7 +147,7 @@ MESSAGES = text(
     " 'state', a.state, 'error', a.error, 'cost', a.cost, 'at', a.at) ORDER BY a.id)"
     " FROM attempt a WHERE a.message = coalesce(m.bundle, m.id)), '[]') AS attempts"
     " FROM message m LEFT JOIN directory.v1_person p ON p.id = m.person"
-    " WHERE (m.issues @> ARRAY[CAST(:issue AS uuid)] OR m.issue = :issue)"
+    " WHERE (CAST(:issue AS uuid) IS NULL OR m.issues @> ARRAY[CAST(:issue AS uuid)] OR m.issue = :issue)"
     " AND (CAST(:after AS uuid) IS NULL OR m.id > :after) ORDER BY m.id LIMIT :limit"
 )
 # Nothing to send, nothing on its way: what `clock --advance` waits for.
