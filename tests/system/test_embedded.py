@@ -125,9 +125,7 @@ async def first_value(address: str) -> bytes | None:
 async def test_both_servers_are_real_and_the_owner_is_no_superuser(instance: Endpoints) -> None:
     version = await scalar(instance.postgres, "SHOW server_version")
     assert str(version).startswith("18.")
-    assert (
-        await scalar(instance.postgres, "SELECT rolsuper FROM pg_roles WHERE rolname = current_user") is False
-    )
+    assert await scalar(instance.postgres, "SELECT rolsuper FROM pg_roles WHERE rolname = current_user") is False
     assert await scalar(instance.postgres, "SHOW server_encoding") == "UTF8"
     admin = AIOKafkaAdminClient(bootstrap_servers=instance.kafka)
     await admin.start()
