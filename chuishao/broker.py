@@ -5,6 +5,7 @@ from contextlib import asynccontextmanager
 
 from aiokafka import AIOKafkaConsumer, TopicPartition
 from aiokafka.admin import AIOKafkaAdminClient
+from aiokafka.errors import GroupCoordinatorNotAvailableError
 
 from shared.messaging.events import BadEvent, Event, decode
 
@@ -37,7 +38,10 @@ class LagMeter:
     async def _behind(self, group: str, topics: Sequence[str]) -> int:
         partitions = [part for topic in topics for part in await _partitions(self._reader, topic)]
         ends = await self._reader.end_offsets(partitions)
-        committed = await self._admin.list_consumer_group_offsets(group)
+        try:
+            committed = await self._admin.list_consumer_group_offsets(group)
+        except GroupCoordinatorNotAvailableError:
+            committed = {}  # a broker that has never seen a group has not made the offsets' topic yet
         read = {part: max(found.offset, 0) for part, found in committed.items()}
         return sum(max(end - read.get(part, 0), 0) for part, end in ends.items())
 

@@ -56,7 +56,7 @@ def make_engine(url: str, *, pool: int = 5, application: str = OWNER) -> AsyncEn
         pool_timeout=5,
         pool_pre_ping=True,
         hide_parameters=True,  # an error's text must not quote a phone into a log
-        json_serializer=lambda value: orjson.dumps(value).decode(),
+        json_serializer=lambda value: orjson.dumps(value, default=str).decode(),
         json_deserializer=orjson.loads,
         connect_args={"server_settings": {**TIMEOUTS, "application_name": application}, "timeout": 5},
     )

@@ -292,5 +292,5 @@ async def supervise(conn: AsyncConnection, ids: Sequence[UUID], why: str) -> Non
 
 def _plain(value: dict[str, Any]) -> dict[str, Any]:
     """JSON types only: what is kept as an idempotent answer must come back equal."""
-    plain: dict[str, Any] = orjson.loads(orjson.dumps(value))
+    plain: dict[str, Any] = orjson.loads(orjson.dumps(value, default=str))
     return plain

@@ -42,16 +42,17 @@ def encode(source: str, row: RowMapping) -> bytes:
     return orjson.dumps(
         {
             "specversion": "1.0",
-            "id": row["event"],
+            "id": str(row["event"]),
             "source": f"/chuishao/{source}",
             "type": row["type"],
-            "subject": row["subject"],
+            "subject": str(row["subject"]),
             "time": row["at"],
             "datacontenttype": "application/json",
             "traceparent": row["traceparent"],
             "seq": row["seq"],
             "data": row["data"],
-        }
+        },
+        default=str,  # asyncpg's UUID is a subclass, which orjson leaves to us
     )
 
 
