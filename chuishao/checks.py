@@ -71,10 +71,14 @@ async def _http(target: Target) -> list[Finding]:
     found = []
     async with httpx2.AsyncClient(base_url=target.base_url, timeout=5) as client:
         for service in SERVICES:
-            answer = await client.get(f"/api/{service.name}/readyz")
+            answer = await client.get(f"{_mount(service.name)}/readyz")
             good = answer.status_code == 200
             found.append(Finding(f"http {service.name}", "ok" if good else "fail", f"答 {answer.status_code}"))
     return found
+
+
+def _mount(service: str) -> str:
+    return "/sandbox" if service == "sandbox" else f"/api/{service}"
 
 
 async def _migrations(target: Target) -> list[Finding]:
@@ -128,9 +132,12 @@ async def _quarantine(target: Target) -> list[Finding]:
 async def _calendar(target: Target) -> list[Finding]:
     async with as_owner(target) as conn:
         calendars = await store.calendars(conn)
-    if not calendars:
-        return [Finding("calendar", "fail", "没有节假日数据")]
-    return [_calendar_end(name, f"{until:%Y-%m-%d}", days) for name, until, days in calendars]
+        needed = await store.calendars_needed(conn)
+    missing = set(needed) - {name for name, _, _ in calendars}
+    return [
+        *(_calendar_end(name, f"{until:%Y-%m-%d}", days) for name, until, days in calendars),
+        *(Finding(f"calendar {name}", "fail", "政策要用，可是没有数据") for name in sorted(missing)),
+    ] or [Finding("calendar", "ok", "这个政策按自然时间算，不用日历")]
 
 
 def _calendar_end(name: str, until: str, days: float) -> Finding:

@@ -89,6 +89,11 @@ SELECT calendar, published_until,
        extract(epoch FROM published_until - public.clock_now())::float / 86400 AS days
   FROM public.calendar_horizon ORDER BY calendar
 """)
+# What the policy in force counts by; the natural clock needs no calendar.
+CALENDARS_NEEDED = text("""
+SELECT DISTINCT c FROM routing.term t JOIN routing.policy_in_force f ON f.policy = t.policy
+ CROSS JOIN LATERAL (VALUES (t.accept_calendar), (t.resolve_calendar)) AS used(c) WHERE c <> 'natural' ORDER BY c
+""")
 VACANT = text("""
 SELECT g.level, count(*) AS grids, count(*) FILTER (WHERE NOT EXISTS (
         SELECT FROM directory.v1_post s WHERE s.grid = g.id AND s.kind IN ('leader', 'party'))) AS vacant
@@ -287,6 +292,11 @@ async def overdue(conn: AsyncConnection) -> Waiting:
 async def calendars(conn: AsyncConnection) -> list[tuple[str, datetime, float]]:
     """Each calendar, until when its holidays are published, and how many days that still is."""
     return [(row.calendar, row.published_until, row.days) for row in await conn.execute(CALENDARS)]
+
+
+async def calendars_needed(conn: AsyncConnection) -> list[str]:
+    """The working-time calendars of the policy in force."""
+    return list((await conn.execute(CALENDARS_NEEDED)).scalars())
 
 
 async def vacancies(conn: AsyncConnection) -> list[tuple[str, int, int]]:

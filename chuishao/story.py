@@ -74,8 +74,7 @@ class Stage:
             if _seconds_left(case) > LONG:
                 console.print(f"   [dim]这里的时限还有 {span(_seconds_left(case))}，不等了，按“往上报”[/]")
                 await self._act("escalate", {"reason": "不归我管"})
-            here = case["level"]
-            await self._until(lambda case, here=here: case["level"] != here)
+            await self._until(_has_left(case["level"]))
 
     async def accept_and_resolve(self, reply: str) -> None:
         case = await self._case()
@@ -184,6 +183,10 @@ async def _person(conn: Any, holder: dict[str, Any]) -> UUID | None:
     else:
         found = await store.find_by_post(conn, holder["id"], "desk")
     return found.id if found else None
+
+
+def _has_left(level: str) -> Callable[[Case], bool]:
+    return lambda case: case["level"] != level
 
 
 def _seconds_left(case: Case) -> float:

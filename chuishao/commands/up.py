@@ -134,8 +134,8 @@ async def _fill(wish: Wish, servers: Servers, steps: Steps) -> None:
 
 async def _stay(wish: Wish, embedded: Embedded, http: "asyncio.Task[None]") -> None:
     """Keeps the servers alive until this is cancelled, or one of them is beyond help."""
-    from chuishao.story import play
     from chuishao.signing import show_sign_in
+    from chuishao.story import play
 
     async with asyncio.TaskGroup() as group:
         group.create_task(embedded.watch())
