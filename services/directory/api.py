@@ -80,14 +80,12 @@ async def list_grids(
             raise invalid(("query", "parent"), "没有这个网格", "names an unknown grid")
         wanted = GridFilter(above["id"] if above else None, level, vacant)
         grids = await store.list_grids(conn, wanted, _uuid(after), limit + 1)
-        shown = page(grids, limit, lambda grid: (grid["id"],))
+        shown = page(grids, limit, lambda grid: (str(grid["id"]),))
         return {**shown, "items": await commands.grid_answers(conn, caller, shown["items"])}
 
 
 @router.put("/people/{no}/absence", dependencies=[Depends(may_set_absence)])
-async def put_absence(
-    no: str, body: AbsenceBody, caller: Caller, ctx: Ctx, key: IdempotencyKey = None
-) -> Any:
+async def put_absence(no: str, body: AbsenceBody, caller: Caller, ctx: Ctx, key: IdempotencyKey = None) -> Any:
     request = f"PUT absence {no} {body.model_dump_json()}".encode()
 
     async def act() -> tuple[int, dict[str, Any]]:

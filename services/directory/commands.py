@@ -34,9 +34,7 @@ async def grid_answer(conn: AsyncConnection, caller: Principal, code: str) -> di
     return (await grid_answers(conn, caller, [await known_grid(conn, code)]))[0]
 
 
-async def grid_answers(
-    conn: AsyncConnection, caller: Principal, grids: Sequence[RowMapping]
-) -> list[dict[str, Any]]:
+async def grid_answers(conn: AsyncConnection, caller: Principal, grids: Sequence[RowMapping]) -> list[dict[str, Any]]:
     held = await store.holders(conn, [grid["id"] for grid in grids]) if caller.is_staff else {}
     return [
         {
@@ -133,9 +131,7 @@ async def set_post(
     now = await _known_person(conn, ("body", "person"), no)
     left: list[UUID | None] = [*await store.end_post(conn, grid["id"], kind, now)]
     begun = now is not None and await store.begin_post(conn, grid["id"], kind, now)
-    changes = [
-        PostChanged(grid=grid["id"], kind=kind, person=person, now=now) for person in left or [None] * begun
-    ]
+    changes = [PostChanged(grid=grid["id"], kind=kind, person=person, now=now) for person in left or [None] * begun]
     if changes:
         first = await store.take_seq(conn, grid["id"], len(changes))
         await publish(conn, [NewEvent(grid["id"], seq, change) for seq, change in enumerate(changes, first)])

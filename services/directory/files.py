@@ -29,9 +29,7 @@ def read_workbook(path: Path) -> Workbook:
     try:
         book = python_calamine.CalamineWorkbook.from_filelike(content)
         # Not the default: leading empty rows would shift the numbers by which faults are named.
-        sheets = {
-            name: book.get_sheet_by_name(name).to_python(skip_empty_area=False) for name in book.sheet_names
-        }
+        sheets = {name: book.get_sheet_by_name(name).to_python(skip_empty_area=False) for name in book.sheet_names}
     except (python_calamine.CalamineError, ValueError) as error:
         raise BadWorkbook([Fault("", 0, "", "不是 Excel 工作簿", "is not an Excel workbook")]) from error
     return parse(sheets, mobile)

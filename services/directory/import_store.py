@@ -104,9 +104,7 @@ GONE_PERSONS = text(
     "UPDATE person SET gone_at = clock_now() WHERE gone_at IS NULL"
     " AND NOT EXISTS (SELECT FROM new_person n WHERE n.id = person.id)"
 )
-END_ABSENCES = text(
-    "DELETE FROM absence USING person p WHERE p.id = absence.person AND p.gone_at IS NOT NULL"
-)
+END_ABSENCES = text("DELETE FROM absence USING person p WHERE p.id = absence.person AND p.gone_at IS NOT NULL")
 END_STAND_INS = text(
     "UPDATE absence SET stand_in = NULL FROM person p WHERE p.id = absence.stand_in AND p.gone_at IS NOT NULL"
 )
@@ -156,20 +154,18 @@ async def known_venues(conn: AsyncConnection) -> dict[str, UUID]:
 async def stage(conn: AsyncConnection, table: str, records: Iterable[Sequence[Any]]) -> None:
     """Copies rows into `new_TABLE`, which is gone with the transaction."""
     name = f"new_{table.replace('.', '_')}"
-    shape = f"SELECT {STAGED[table]} FROM {table} WITH NO DATA"  # noqa: S608  (names from this module only)
+    shape = f"SELECT {STAGED[table]} FROM {table} WITH NO DATA"
     await conn.execute(text(f"CREATE TEMP TABLE {name} ON COMMIT DROP AS {shape}"))
     await _copy(conn, name, [column.strip() for column in STAGED[table].split(",")], records)
 
 
 async def replace(conn: AsyncConnection, table: str, records: Iterable[Sequence[Any]]) -> None:
     """Empties one of the PLAIN tables and fills it."""
-    await conn.execute(text(f"DELETE FROM {table}"))  # noqa: S608  (names from this module only)
+    await conn.execute(text(f"DELETE FROM {table}"))
     await _copy(conn, table, PLAIN[table], records)
 
 
-async def _copy(
-    conn: AsyncConnection, table: str, columns: Sequence[str], records: Iterable[Sequence[Any]]
-) -> None:
+async def _copy(conn: AsyncConnection, table: str, columns: Sequence[str], records: Iterable[Sequence[Any]]) -> None:
     raw = await conn.get_raw_connection()
     driver: Any = raw.driver_connection
     await driver.copy_records_to_table(table, records=records, columns=list(columns))

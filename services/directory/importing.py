@@ -46,9 +46,7 @@ class Sealed:
     """Channel and the keyed hash of its address, in the person's order."""
 
 
-async def import_workbook(
-    engine: AsyncEngine, keys: Keys, workbook: Workbook, progress: Progress
-) -> ImportReport:
+async def import_workbook(engine: AsyncEngine, keys: Keys, workbook: Workbook, progress: Progress) -> ImportReport:
     """Makes the district what the workbook says. Runs as the owner of the database.
 
     Grids it does not name are voided, people it does not name are gone, posts and all the rest are replaced.

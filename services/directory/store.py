@@ -12,6 +12,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 from sqlalchemy.orm import aliased
 from sqlmodel import col
 
+from services.directory.domain.codes import is_code
 from services.directory.tables import AbsenceRow, DepartmentRow, GridRow, PostRow
 
 # How the caller stands to a person: at a desk of a grid at or above one of the person's posts (`desk`), or
@@ -38,8 +39,7 @@ END_POST = text(
     " RETURNING person"
 )
 BEGIN_POST = text(
-    "INSERT INTO post (grid, kind, person) VALUES (:grid, :kind, :now)"
-    " ON CONFLICT DO NOTHING RETURNING person"
+    "INSERT INTO post (grid, kind, person) VALUES (:grid, :kind, :now) ON CONFLICT DO NOTHING RETURNING person"
 )
 # Takes `count` numbers of a subject and gives the last one; the row's lock puts concurrent tellers in order.
 TAKE_SEQ = text(
@@ -78,14 +78,14 @@ def _grids() -> Select[Any]:
 
 
 async def find_grid(conn: AsyncConnection, code: str) -> RowMapping | None:
+    if not is_code(code):
+        return None  # whatever came in an address, PostgreSQL gets only what can be a code
     rows = await conn.execute(_grids().where(col(GridRow.code) == code))
     grid: RowMapping | None = rows.mappings().one_or_none()
     return grid
 
 
-async def list_grids(
-    conn: AsyncConnection, wanted: GridFilter, after: UUID | None, limit: int
-) -> Sequence[RowMapping]:
+async def list_grids(conn: AsyncConnection, wanted: GridFilter, after: UUID | None, limit: int) -> Sequence[RowMapping]:
     """Oldest first, after the id at which the last page ended."""
     query = _grids().order_by(col(GridRow.id)).limit(limit)
     if wanted.parent:
@@ -111,11 +111,15 @@ async def holders(conn: AsyncConnection, grids: Sequence[UUID]) -> dict[UUID, li
 
 async def find_person(conn: AsyncConnection, no: str) -> UUID | None:
     """The id behind a number of the workbook in force."""
+    if not is_code(no):
+        return None
     person: UUID | None = (await conn.execute(PERSON, {"no": no})).scalar_one_or_none()
     return person
 
 
 async def relation(conn: AsyncConnection, no: str, caller: UUID | None) -> Relation | None:
+    if not is_code(no):
+        return None
     row = (await conn.execute(RELATION, {"no": no, "caller": caller})).mappings().one_or_none()
     return Relation(**row) if row else None
 

@@ -141,9 +141,7 @@ def _drawn(rng: Random, tree: Tree, counts: dict[str, int]) -> set[str]:
 
 # -- 部门 -----------------------------------------------------------------------------------------------
 def _departments(rng: Random, register: Register) -> tuple[tuple[Department, ...], tuple[Officer, ...]]:
-    departments = tuple(
-        Department(code, label, tuple(items.split())) for code, label, items in names.DEPARTMENTS
-    )
+    departments = tuple(Department(code, label, tuple(items.split())) for code, label, items in names.DEPARTMENTS)
     officers = tuple(
         Officer(department.code, register.staff(wecom=True))
         for department in departments
@@ -182,9 +180,7 @@ def _bindings(rng: Random, tree: Tree, register: Register) -> tuple[Binding, ...
 # -- 席位 场所 ------------------------------------------------------------------------------------------
 def _seats(rng: Random, tree: Tree, register: Register, bindings: Sequence[Binding]) -> Iterable[Seat]:
     """The six standing kinds in every urban community; some have no owners' committee."""
-    speakers = {
-        binding.grid.rsplit("-", 2)[0]: binding.person for binding in bindings if binding.kind == "unit"
-    }
+    speakers = {binding.grid.rsplit("-", 2)[0]: binding.person for binding in bindings if binding.kind == "unit"}
     for community in _urban(tree):
         for kind in SEATS[:6]:
             if kind == "业委会" and rng.random() < NO_OWNERS:

@@ -4,6 +4,7 @@ import re
 from collections.abc import Collection, Mapping, Sequence
 from typing import TypeVar
 
+from services.directory.domain.codes import is_code
 from services.directory.domain.workbook import SHEETS, Fault, Sheets
 
 T = TypeVar("T")
@@ -11,7 +12,6 @@ T = TypeVar("T")
 LONGEST = 60
 _CONTROL = re.compile(r"[\x00-\x1f\x7f-\x9f\ud800-\udfff]")
 _COMMA = re.compile(r"[,，、]")
-_CODE = re.compile(r"[0-9A-Za-z][0-9A-Za-z_.-]{0,47}")
 
 
 def cell_text(value: object) -> str:
@@ -50,7 +50,7 @@ class Line:
 
     def code(self, column: str) -> str:
         """A code that can stand in an address: letters, digits, `-_.`, at most 48."""
-        if self.required(column) and not _CODE.fullmatch(self[column]):
+        if self.required(column) and not is_code(self[column]):
             self.fault(column, "只能是最多 48 个字母、数字、-_.", "takes letters, digits and -_. (up to 48)")
         return self[column]
 
@@ -62,9 +62,7 @@ class Line:
             self.fault(column, f"不认识，只能是 {words}", f"is unknown, must be one of {words}")
         return choices.get(self[column])
 
-    def known(
-        self, column: str, names: Collection[str], zh: str, en: str, *, optional: bool = False
-    ) -> str | None:
+    def known(self, column: str, names: Collection[str], zh: str, en: str, *, optional: bool = False) -> str | None:
         """A reference to something declared elsewhere in the workbook."""
         if optional and not self[column]:
             return None

@@ -5,9 +5,7 @@ def _words(text: str) -> tuple[str, ...]:
     return tuple(text.split())
 
 
-SURNAMES = (
-    "王李张刘陈杨赵黄周吴徐孙胡朱高林何郭马罗梁宋郑谢韩唐冯于董萧程曹袁邓许傅沈曾彭吕苏卢蒋蔡贾丁魏薛叶阎"
-)
+SURNAMES = "王李张刘陈杨赵黄周吴徐孙胡朱高林何郭马罗梁宋郑谢韩唐冯于董萧程曹袁邓许傅沈曾彭吕苏卢蒋蔡贾丁魏薛叶阎"
 GIVEN = "伟芳娜敏静丽强磊军洋勇艳杰娟涛明超秀霞平刚桂英华玉兰建国志文斌浩宇欣怡佳雪梅海波春燕红晓东云飞永福"
 MONGOLIAN = _words(
     """
@@ -97,6 +95,6 @@ DEPARTMENTS = (
     ("RESOURCES", "自然资源局", "BLD.illegal BLD.deed"),
     ("CIVIL", "民政局", "PEO.service PEO.elder PEO.welfare"),
     ("LABOUR", "人力资源和社会保障局", "PEO.welfare"),
-    ("PETITION", "信访局", "ADV.advice OTH.other"),
+    ("PETITION", "信访局", "ADV.advice ADV.question OTH.other"),
 )
 """Departments and what they answer for: code, label, item codes."""
