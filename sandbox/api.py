@@ -9,7 +9,7 @@ from zoneinfo import ZoneInfo
 
 import orjson
 from fastapi import APIRouter, Query, Request
-from fastapi.responses import ORJSONResponse
+from fastapi.responses import JSONResponse
 
 from sandbox import commands
 from sandbox.commands import Parcel
@@ -62,7 +62,7 @@ async def control(body: ControlIn, context: Ctx, caller: Caller) -> dict[str, bo
 
 # -- Alibaba Cloud SMS -----------------------------------------------------------------------------------
 @router.api_route("/alibaba/", methods=["GET", "POST"], include_in_schema=False)
-async def alibaba(request: Request, context: Ctx) -> ORJSONResponse:
+async def alibaba(request: Request, context: Ctx) -> JSONResponse:
     """SendSms and QuerySendDetails."""
     given = providers(context.settings, context.keys)
     body = await request.body()
@@ -92,11 +92,11 @@ async def alibaba(request: Request, context: Ctx) -> ORJSONResponse:
     return _alibaba({"Code": "InvalidAction.NotFound", "Message": "Specified api is not found."}, 404)
 
 
-def _alibaba(body: dict[str, Any], status: int = 200) -> ORJSONResponse:
-    return ORJSONResponse({"RequestId": secrets.token_hex(16).upper(), **body}, status)
+def _alibaba(body: dict[str, Any], status: int = 200) -> JSONResponse:
+    return JSONResponse({"RequestId": secrets.token_hex(16).upper(), **body}, status)
 
 
-async def _send_sms(context: Context, given: Mapping[str, str]) -> ORJSONResponse:
+async def _send_sms(context: Context, given: Mapping[str, str]) -> JSONResponse:
     if given.get("SignName") != context.settings.sms_sign_name:
         return _alibaba({"Code": "isv.SMS_SIGNATURE_ILLEGAL", "Message": "该账号下找不到对应签名"})
     parcel = Parcel(
@@ -109,7 +109,7 @@ async def _send_sms(context: Context, given: Mapping[str, str]) -> ORJSONRespons
     return _alibaba({"Code": "OK", "Message": "OK", "BizId": ref})
 
 
-async def _details(context: Context, given: Mapping[str, str]) -> ORJSONResponse:
+async def _details(context: Context, given: Mapping[str, str]) -> JSONResponse:
     try:
         day = datetime.strptime(given.get("SendDate", ""), "%Y%m%d").date()  # noqa: DTZ007
         size, page = int(given.get("PageSize", "")), int(given.get("CurrentPage", ""))

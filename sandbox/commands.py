@@ -204,7 +204,7 @@ async def _repeated(conn: AsyncConnection, parcel: Parcel, address: bytes) -> st
 async def _write(
     conn: AsyncConnection, keys: Keys, parcel: Parcel, values: Mapping[str, str], text: str, told: Behaviour
 ) -> tuple[UUID, str]:
-    entry, ref = new_id(), str(int(datetime.now(UTC).timestamp() * 1_000_000)) + str(secrets.randbelow(10**6))
+    entry, ref = new_id(), f"{int(datetime.now(UTC).timestamp() * 1_000_000)}{secrets.randbelow(100):02}"
     await conn.execute(
         store.ACCEPT,
         {

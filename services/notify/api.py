@@ -5,7 +5,7 @@ from typing import Annotated
 from uuid import UUID
 
 from fastapi import APIRouter, Query, Request
-from fastapi.responses import ORJSONResponse, PlainTextResponse, Response
+from fastapi.responses import JSONResponse, PlainTextResponse, Response
 
 from services.notify import commands, reading
 from services.notify.callbacks import BadCallback, read_alibaba, read_wechat
@@ -41,13 +41,13 @@ async def alibaba(secret: str, request: Request, context: Ctx) -> Response:
     try:
         items = read_alibaba(await request.body())
     except BadCallback as error:
-        return ORJSONResponse({"code": 1, "msg": f"无法解析: {error}"}, 400)
+        return JSONResponse({"code": 1, "msg": f"无法解析: {error}"}, 400)
     async with transaction(context.engine) as conn:
         await commands.take_receipts(conn, [item for item in items if isinstance(item, commands.Receipt)])
         await commands.take_inbound(
             conn, context.keys, [item for item in items if isinstance(item, commands.Inbound)]
         )
-    return ORJSONResponse({"code": 0, "msg": "成功"})
+    return JSONResponse({"code": 0, "msg": "成功"})
 
 
 @router.get("/callbacks/wechat/{secret}", include_in_schema=False)

@@ -11,9 +11,8 @@ from aiolimiter import AsyncLimiter
 from sqlalchemy.ext.asyncio import AsyncEngine
 
 from services.notify import store
-from services.notify.channels import Answer, Channel, Unknown
+from services.notify.channels import Answer, Channel, Unknown, wechat
 from services.notify.channels import alibaba as sms
-from services.notify.channels import wechat
 from services.notify.sending import Call, adopt, claim, record
 from shared.db import transaction
 from shared.providers import providers
