@@ -31,26 +31,26 @@ class Action(StrEnum):
 
 
 _ALIBABA: Mapping[Action, tuple[str, ...]] = {
-    Action.RETRY: ("isp.SYSTEM_ERROR", UNANSWERED, UNREACHABLE),
-    Action.LATER: ("isv.BUSINESS_LIMIT_CONTROL",),
-    Action.DROP_ADDRESS: ("isv.MOBILE_NUMBER_ILLEGAL", "receipt"),
+    Action.RETRY: ("SYSTEM_ERROR", UNANSWERED, UNREACHABLE),
+    Action.LATER: ("BUSINESS_LIMIT_CONTROL",),
+    Action.DROP_ADDRESS: ("MOBILE_NUMBER_ILLEGAL", "receipt"),
     Action.STOP: (
-        "isv.TEMPLATE_MISSING_PARAMETERS",
-        "isv.INVALID_JSON_PARAM",
-        "isv.PARAM_LENGTH_LIMIT",
-        "isv.PARAM_NOT_SUPPORT_URL",
-        "isv.BLACK_KEY_CONTROL_LIMIT",
+        "TEMPLATE_MISSING_PARAMETERS",
+        "INVALID_JSON_PARAM",
+        "PARAM_LENGTH_LIMIT",
+        "PARAM_NOT_SUPPORT_URL",
+        "BLACK_KEY_CONTROL_LIMIT",
     ),
     Action.OPERATOR: (
-        "isv.OUT_OF_SERVICE",
-        "isv.AMOUNT_NOT_ENOUGH",
-        "isv.ACCOUNT_ABNORMAL",
-        "isv.DAY_LIMIT_CONTROL",
-        "isv.MONTH_LIMIT_CONTROL",
-        "isv.SMS_SIGNATURE_ILLEGAL",
-        "isv.SMS_TEMPLATE_ILLEGAL",
-        "isp.RAM_PERMISSION_DENY",
-        "isv.DENY_IP_RANGE",
+        "OUT_OF_SERVICE",
+        "AMOUNT_NOT_ENOUGH",
+        "ACCOUNT_ABNORMAL",
+        "DAY_LIMIT_CONTROL",
+        "MONTH_LIMIT_CONTROL",
+        "SMS_SIGNATURE_ILLEGAL",
+        "SMS_TEMPLATE_ILLEGAL",
+        "RAM_PERMISSION_DENY",
+        "DENY_IP_RANGE",
     ),
 }
 _WECHAT: Mapping[Action, tuple[str, ...]] = {

@@ -1,0 +1,114 @@
+"""What people read keeps the providers' rules."""
+
+import re
+from datetime import UTC, datetime
+
+import pytest
+
+from services.notify.domain import render
+from services.notify.domain.audience import TABLE
+from services.notify.domain.templates import ADDRESS, TEMPLATES, VARIABLE_LENGTH, registered
+from shared.contracts.labels import ITEM, category_label
+
+FORBIDDEN = (
+    "党政 维权 调解 积分兑换 积分领取 问卷调查 抽奖 装修 慈善募捐 移动 联通 电信 拒收 回复R 【 】 http www".split()
+)
+PARAMS = {
+    "number": "20261124-00001",
+    "category": "FAC.light",
+    "label": "路灯楼道灯",
+    "place": "和平小区1号楼1单元",
+    "level": "micro",
+    "holder": "person",
+    "by": "2026-11-24T06:30:00+00:00",
+    "why": "timeout",
+    "items": [{"number": "20261124-00001", "label": "路灯楼道灯", "reason": reason} for reason in render.WHAT],
+}
+NOW = datetime(2026, 11, 24, 2, 0, tzinfo=UTC)
+every_template = pytest.mark.parametrize("name", TEMPLATES)
+
+
+def texts(name: str) -> dict[str, str]:
+    return render.values(name, PARAMS, code="ABCDEFGHJK", now=NOW)
+
+
+def finished(name: str) -> str:
+    given = texts(name)
+    return render.VARIABLE.sub(lambda found: given[found[1]], TEMPLATES[name].sms)
+
+
+@every_template
+def test_no_text_holds_what_providers_refuse(name: str) -> None:
+    template = TEMPLATES[name]
+    assert not [word for word in FORBIDDEN if word in template.sms + template.card]
+    assert not re.search(r"1[3-9]\d{9}", template.sms)
+
+
+@every_template
+def test_no_variable_stands_next_to_another(name: str) -> None:
+    assert not re.search(r"\$\{\w+}\s*\$\{", TEMPLATES[name].sms)
+
+
+@every_template
+def test_the_link_is_a_constant(name: str) -> None:
+    assert not re.search(r"\$\{(url|link)", TEMPLATES[name].sms)
+    assert TEMPLATES[name].sms.count(ADDRESS) <= 1
+
+
+@every_template
+def test_every_variable_has_its_text_within_the_limits(name: str) -> None:
+    assert len(finished(name)) <= 500
+    assert "${" not in finished(name)
+    sms = render.fill("sms", name, texts(name))
+    assert all(0 < len(value) <= VARIABLE_LENGTH for value in sms.values())
+    card = render.fill("wechat", name, texts(name))
+    for field, value in card.items():
+        assert 0 < len(value) <= (32 if field.startswith("character_string") else 20)
+        assert not field.startswith("character_string") or value.isascii()
+
+
+@every_template
+def test_nobody_is_shouted_at(name: str) -> None:
+    assert not set("！!") & set(TEMPLATES[name].sms + TEMPLATES[name].card)
+
+
+def test_every_row_of_the_table_has_its_template() -> None:
+    for row in TABLE:
+        names = [(row.template or row.reason).format(clock=clock) for clock in ("accept", "resolve")]
+        assert set(names) <= set(TEMPLATES)
+    assert {"several", "digest"} <= set(TEMPLATES)
+    assert len(registered()) == 2 * len(TEMPLATES)
+
+
+def test_a_text_says_who_and_until_when() -> None:
+    assert finished("received") == (
+        "收到了，您报的是路灯楼道灯，编号20261124-00001。已经送到单元长手上，14:30前有人接。"
+        f"想看进度，打开 {ADDRESS} 输入ABCDEFGHJK。"
+    )
+
+
+@pytest.mark.parametrize(
+    ("by", "spoken"),
+    [
+        ("2026-11-24T06:30:00+00:00", "14:30前"),
+        ("2026-11-25T01:00:00+00:00", "明天9:00前"),
+        ("2026-12-01T01:00:00+00:00", "12月1日9:00前"),
+        (None, "尽快"),
+    ],
+)
+def test_deadlines_are_spoken_as_people_do(by: str | None, spoken: str) -> None:
+    assert render.spoken_deadline(by, NOW) == spoken
+
+
+def test_a_bundle_lists_its_issues_and_counts_the_rest() -> None:
+    items = [{"number": f"N{n}", "label": "漏水", "reason": "assigned"} for n in range(5)]
+    given = render.values("several", PARAMS | {"items": items}, code="", now=NOW)
+    assert [given[f"item{n}"] for n in (1, 2, 3)] == ["漏水 N0，等您接", "漏水 N1，等您接", "还有3件"]
+    two = render.values("several", PARAMS | {"items": items[:2]}, code="", now=NOW)
+    assert two["item3"] == "就这些"
+
+
+def test_a_category_nobody_named_is_called_by_its_class() -> None:
+    assert category_label("HEAT.radiator") == "供暖"
+    assert category_label("NEW.thing") == "其他事情"
+    assert all(len(label) <= 6 for label in ITEM.values())
