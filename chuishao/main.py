@@ -3,6 +3,10 @@
 Commands import the services only when they run: `token` answers in a second instead of three.
 """
 
+import os
+from pathlib import Path
+from typing import Annotated
+
 import typer
 
 from chuishao.commands import clock, district, doctor, outbox, phone, quarantine, serve, story, token, up, watch
@@ -29,5 +33,9 @@ app.command()(serve.migrate)
 
 
 @app.callback()
-def main() -> None:
-    """Every command finds the running system by --data or CHUISHAO_DATA."""
+def main(
+    data: Annotated[Path | None, typer.Option(help="数据目录；写在命令前后都行 · data directory")] = None,
+) -> None:
+    """Every command finds the running system by --data, before or after its name, or by CHUISHAO_DATA."""
+    if data is not None:
+        os.environ["CHUISHAO_DATA"] = str(data)

@@ -17,7 +17,7 @@ from shared.auth import Principal
 
 LOOK_EVERY = 0.25
 PATIENCE = 180.0
-READING = 1.5
+READING = 2.5
 """Seconds for whoever watches to read what was just said."""
 LONG = 60.0
 """A term longer than this is not waited for: the holder hands on by hand."""
@@ -109,19 +109,21 @@ class Stage:
             if error.status != 404:
                 raise
             return {"level": None, "holder": None, "phase": "received", "hops": [], "version": 0}
-        for before, hop in zip([None, *case["hops"]], case["hops"], strict=False):
+        why = ""
+        for hop in case["hops"]:
             if hop["hop"] > self._hops:
-                await self._tell(case, before, hop)
+                await self._tell(case, hop, why)
                 self._hops = hop["hop"]
+            if hop["ended_by"]:
+                why = "居民说没解决" if hop["ended_by"] == "resolved" else ENDED.get(hop["ended_by"], "")
         return case
 
-    async def _tell(self, case: Case, before: Case | None, hop: Case) -> None:
+    async def _tell(self, case: Case, hop: Case, why: str) -> None:
         at = clock_time(hop["since"])
         if hop["skipped"]:
-            why = SKIPPED.get(hop["skipped"], hop["skipped"])
-            console.print(f"   {at}  [yellow]⊘ {level_name(hop['level'])}{why}，当场跳过[/]")
+            reason = SKIPPED.get(hop["skipped"], hop["skipped"])
+            console.print(f"   {at}  [yellow]⊘ {level_name(hop['level'])}{reason}，当场跳过[/]")
             return
-        why = ENDED.get((before or {}).get("ended_by") or "", "")
         limit = f"，最晚 {clock_time(case['accept_by'])} 有人接" if case["accept_by"] else ""
         console.print(f"   {at}  [blue]● {hop['holder']['label']}[/]{limit}  [dim]{why}[/]")
         holder = hop["holder"]
@@ -137,7 +139,8 @@ class Stage:
                 if bubble.issue == self._issue and mark not in self._shown:
                     self._shown.add(mark)
                     channel = CHANNELS.get(bubble.channel, bubble.channel)
-                    console.print(f"             [green]✉ {name}的{channel}[/]  [dim]{bubble.text}[/]", soft_wrap=True)
+                    text = " · ".join(bubble.text.splitlines())
+                    console.print(f"             [green]✉ {name}的{channel}[/]  [dim]{text}[/]", soft_wrap=True)
 
     async def _until(self, reached: Callable[[Case], bool]) -> None:
         deadline = time.monotonic() + PATIENCE

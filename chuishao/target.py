@@ -125,5 +125,5 @@ def run(work: Coroutine[Any, Any, T]) -> T:
 
 def fail(zh: str, en: str, code: int = 1) -> NoReturn:
     """Says what is wrong on standard error and ends the command."""
-    errors.print(f"[bold red]✗[/] {zh}\n  [dim]{en}[/]")
+    errors.print(f"[bold red]✗[/] {zh}\n  [dim]{en}[/]", soft_wrap=True)
     raise typer.Exit(code)

@@ -10,7 +10,6 @@ import typer
 
 from chuishao import store
 from chuishao.durations import parse_duration
-from chuishao.settling import Settling
 from chuishao.target import DataDir, Target, as_owner, console, fail, find, run
 from chuishao.words import clock_time, span
 
@@ -36,6 +35,8 @@ def clock(
 
 
 async def _advance(target: Target, by: timedelta) -> None:
+    from chuishao.settling import Settling
+
     async with as_owner(target) as conn:
         now = await store.move_clock(conn, by)
     console.print(f"时钟拨了 {span(by.total_seconds())}，现在是 {clock_time(now)}")

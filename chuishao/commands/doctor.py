@@ -5,7 +5,6 @@ from dataclasses import asdict
 from pathlib import Path
 
 import typer
-from rich.table import Table
 
 from chuishao.target import DataDir, Json, console, find, run
 
@@ -21,8 +20,6 @@ def doctor(data: DataDir = Path("data"), as_json: Json = False) -> None:
     if as_json:
         print(json.dumps({"ok": healthy, "checks": [asdict(each) for each in findings]}, ensure_ascii=False))
     else:
-        table = Table.grid(padding=(0, 2))
         for finding in findings:
-            table.add_row(MARKS[finding.state], finding.check, finding.text)
-        console.print(table)
+            console.print(f"{MARKS[finding.state]}  {finding.check:<22}  {finding.text}", soft_wrap=True)
     raise typer.Exit(0 if healthy else 1)

@@ -142,6 +142,6 @@ async def _stay(wish: Wish, embedded: Embedded, http: "asyncio.Task[None]") -> N
         target = find(wish.settings.data)
         if wish.story:
             await play(target)
-        await show_sign_in(target, f"chuishao --data {wish.settings.data}")
+        await show_sign_in(target)
         console.print("[dim]Ctrl-C 停[/]")
         await http

@@ -5,7 +5,7 @@ Reads Kafka without a group, from now on: nobody's reading is disturbed.
 
 import asyncio
 from collections import deque
-from collections.abc import Sequence
+from collections.abc import AsyncIterator, Sequence
 from pathlib import Path
 from typing import Annotated, Any
 from uuid import UUID
@@ -42,7 +42,7 @@ async def _watch_all(target: Target) -> None:
     console.print("[dim]等着看新的事……Ctrl-C 结束[/]")
     async with listening(target.kafka, TOPICS, target.settings.topic_prefix) as events:
         async for event in events:
-            console.print(await teller.tell(event), markup=False)
+            console.print(await teller.tell(event), markup=False, soft_wrap=True)
 
 
 class _View:
@@ -78,17 +78,29 @@ async def _watch_one(target: Target, issue: str) -> None:
         listening(target.kafka, TOPICS, target.settings.topic_prefix) as events,
     ):
         view = _View(client.acting_as(COMMAND), id_, ladder)
-        with Live(await view.draw(), console=console, auto_refresh=False) as live:
-            live.refresh()
-            ticking = asyncio.create_task(_tick(view, live))
-            try:
-                while not view.closed:
-                    event = await anext(events)
-                    if event.subject == id_:
-                        view.lines.append(await teller.tell(event))
-                        live.update(await view.draw(), refresh=True)
-            finally:
-                ticking.cancel()
+        lines = (await teller.tell(event) async for event in events if event.subject == id_)
+        await (_on_screen(view, lines) if console.is_terminal else _in_lines(view, lines))
+
+
+async def _on_screen(view: _View, lines: AsyncIterator[str]) -> None:
+    """Drawn again with every event, and every second for the time that is left."""
+    with Live(await view.draw(), console=console, auto_refresh=False) as live:
+        live.refresh()
+        ticking = asyncio.create_task(_tick(view, live))
+        try:
+            while not view.closed:
+                view.lines.append(await anext(lines))
+                live.update(await view.draw(), refresh=True)
+        finally:
+            ticking.cancel()
+
+
+async def _in_lines(view: _View, lines: AsyncIterator[str]) -> None:
+    """For a pipe: the ladder as it is, then a line per event."""
+    console.print(await view.draw())
+    while not view.closed:
+        console.print(await anext(lines), markup=False, soft_wrap=True)
+        await view.draw()
 
 
 async def _tick(view: _View, live: Live) -> None:
