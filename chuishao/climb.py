@@ -11,6 +11,7 @@ from rich.text import Text
 
 from chuishao.store import Rung
 from chuishao.words import ENDED, HOLDS, HOW, PHASES, SKIPPED, clock_time, level_name, span
+from shared.contracts.labels import category_label
 
 NOW, DONE, LATER, PASSED_OVER = "●", "✓", "○", "⊘"
 
@@ -23,7 +24,9 @@ def draw(case: dict[str, Any], ladder: Sequence[Rung], log: Sequence[str]) -> Re
     table.add_column()
     for rung in ladder:
         table.add_row(*_rung(case, rung))
-    table.add_row(Text("⌂"), Text("居民"), Text(f"{case['category']}  {case['place']['label']}", style="dim"))
+    table.add_row(
+        Text("⌂"), Text("居民"), Text(f"{category_label(case['category'])}  {case['place']['label']}", style="dim")
+    )
     lines = Text("\n".join(log), style="dim")
     return Group(Panel(table, title=f"[bold]{case['number']}[/]", subtitle=_state(case), expand=False), lines)
 

@@ -32,6 +32,7 @@ SELECT m.id, coalesce(p.no, m.person::text) AS person, m.template, m.reason, m.i
 """)
 
 ISSUE_BY_NUMBER = text("SELECT id FROM intake.issue WHERE number = :number")
+NUMBER_OF_ISSUE = text("SELECT number FROM intake.issue WHERE id = :id")
 PLACE_OF = text("SELECT place FROM intake.issue WHERE id = :id")
 LADDER = text("""
 SELECT g.level, g.code, g.label FROM directory.v1_path p JOIN directory.v1_grid g ON g.id = p.up
@@ -218,6 +219,10 @@ async def messages(conn: AsyncConnection, ids: Sequence[UUID]) -> dict[UUID, Mes
 
 async def find_issue(conn: AsyncConnection, number: str) -> UUID | None:
     return (await conn.execute(ISSUE_BY_NUMBER, {"number": number})).scalar_one_or_none()
+
+
+async def issue_number(conn: AsyncConnection, issue: UUID) -> str | None:
+    return (await conn.execute(NUMBER_OF_ISSUE, {"id": issue})).scalar_one_or_none()
 
 
 async def ladder(conn: AsyncConnection, issue: UUID) -> list[Rung]:

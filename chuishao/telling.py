@@ -17,15 +17,13 @@ class Teller:
     def __init__(self, target: Target) -> None:
         self._target = target
         self._labels: dict[UUID, str] = {}
+        self._numbers: dict[UUID, str] = {}
 
     async def tell(self, event: Event) -> str:
         """Time, number, what happened and where."""
         data = event.data
-        parts = [
-            clock_time(event.time),
-            getattr(data, "number", str(event.subject)[-12:]),
-            event_name(event.type),
-        ]
+        number = "" if event.topic == "directory" else await self._number(event.subject)
+        parts = [clock_time(event.time), number, event_name(event.type)]
         if isinstance(data, CaseEvent):
             parts += await self._case(data)
         elif isinstance(data, MessageEvent):
@@ -46,6 +44,12 @@ class Teller:
             HOW.get(how, how) if how else "",
             f"跳过 {'、'.join(passed)}" if passed else "",
         ]
+
+    async def _number(self, issue: UUID) -> str:
+        if issue not in self._numbers:
+            async with as_owner(self._target) as conn:
+                self._numbers[issue] = await store.issue_number(conn, issue) or str(issue)
+        return self._numbers[issue]
 
     async def _label(self, grid: UUID) -> str:
         if grid not in self._labels:

@@ -60,6 +60,9 @@ EVENTS = {
     "routing.case.closed": "结了",
     "routing.case.reminded": "催办",
     "routing.case.supervised": "上督办单",
+    "directory.post.changed": "换了人",
+    "directory.absence.changed": "有人请假或销假",
+    "directory.district.imported": "导入了新的网格和人员",
     "notify.message.delivered": "消息送到",
     "notify.message.failed": "消息没送到",
 }
