@@ -57,8 +57,8 @@ ADD_RULE = text(
     " VALUES (:provider, :address, :behaviour, :seconds, :code, :remaining)"
 )
 CLEAR_RULES = text(
-    "DELETE FROM rule WHERE provider = :provider AND (:address IS NULL OR address = :address)"
-).bindparams(bindparam("address"))
+    "DELETE FROM rule WHERE provider = :provider AND (CAST(:address AS bytea) IS NULL OR address = :address)"
+)
 # The rules that hold for this message; those with a count are used up by it.
 USE_RULES = text(
     "WITH mine AS (SELECT id FROM rule WHERE provider = :provider AND (address IS NULL OR address = :address)"

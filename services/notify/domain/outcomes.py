@@ -72,7 +72,6 @@ def action_for(provider: str, code: str) -> Action:
 
     A failed receipt comes as `receipt:CODE`.
     """
-    action = OUTCOMES[provider].get(
-        code.split(":")[0] if code.startswith("receipt:") else code, Action.OPERATOR
-    )
+    known = "receipt" if code.startswith("receipt:") else code.removeprefix("isv.").removeprefix("isp.")
+    action = OUTCOMES[provider].get(known, Action.OPERATOR)
     return Action.OPERATOR if action is Action.NEW_TOKEN else action
