@@ -49,7 +49,7 @@ MERGE_GRIDS = text(
 )
 VOID_GRIDS = text(
     "UPDATE grid SET void_at = clock_now() WHERE void_at IS NULL"
-    " AND NOT EXISTS (SELECT FROM new_grid n WHERE n.id = grid.id) RETURNING id"
+    " AND NOT EXISTS (SELECT FROM new_grid n WHERE n.id = grid.id)"
 )
 CLEAR_PATHS = text("DELETE FROM path")
 # A void grid still climbs along its old parents, but nothing climbs to it.
@@ -171,10 +171,10 @@ async def _copy(conn: AsyncConnection, table: str, columns: Sequence[str], recor
     await driver.copy_records_to_table(table, records=records, columns=list(columns))
 
 
-async def merge_tree(conn: AsyncConnection) -> list[UUID]:
-    """Brings grids and paths to what was staged; gives the grids that became void."""
+async def merge_tree(conn: AsyncConnection) -> int:
+    """Brings grids and paths to what was staged; gives how many grids became void."""
     await conn.execute(MERGE_GRIDS)
-    voided = list((await conn.execute(VOID_GRIDS)).scalars())
+    voided = (await conn.execute(VOID_GRIDS)).rowcount
     await conn.execute(CLEAR_PATHS)
     await conn.execute(FILL_PATHS)
     return voided

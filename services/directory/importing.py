@@ -69,7 +69,7 @@ async def import_workbook(engine: AsyncEngine, keys: Keys, workbook: Workbook, p
         await store.analyze(conn)
     return ImportReport(
         grids=len(workbook.grids),
-        voided=len(voided),
+        voided=voided,
         people=len(workbook.people),
         posts=len(workbook.posts),
         departments=len(workbook.departments),
@@ -90,8 +90,8 @@ def _seal(keys: Keys, person: Person) -> Sealed:
     return Sealed(index, wrapped, keys.seal(key, contacts), channels)
 
 
-async def _import_tree(conn: AsyncConnection, workbook: Workbook) -> tuple[dict[str, UUID], list[UUID]]:
-    """Writes the grids; gives code -> id of those in force, and the ids that became void."""
+async def _import_tree(conn: AsyncConnection, workbook: Workbook) -> tuple[dict[str, UUID], int]:
+    """Writes the grids; gives code -> id of those in force, and how many became void."""
     known, void = await store.known_grids(conn)
     reused = [grid for grid in workbook.grids if grid.code in void]
     if reused:

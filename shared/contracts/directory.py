@@ -2,8 +2,6 @@
 
 from uuid import UUID
 
-from pydantic import Field
-
 from shared.contracts.base import Contract, contract
 
 
@@ -33,5 +31,6 @@ class DistrictImported(Contract):
     """The whole district was imported: any post may have changed; subject = the district's grid."""
 
     district: UUID
-    grids_voided: list[UUID] = Field(default_factory=list)
-    """Grids that are no longer in the workbook; what waits there goes on upwards."""
+    grids_voided: int = 0
+    """How many grids are no longer in the workbook; what waits there goes on upwards. Which ones they are says the
+    published view: a list of them might be larger than a broker takes."""

@@ -186,7 +186,7 @@ async def test_who_has_no_channel_is_not_reachable(district: District) -> None:
 
 async def test_an_import_tells_one_event_about_the_district(district: District) -> None:
     root = await district.grid("150902")
-    assert await district.events("district.imported") == [(root, 1, {"district": str(root), "grids_voided": []})]
+    assert await district.events("district.imported") == [(root, 1, {"district": str(root), "grids_voided": 0})]
 
 
 async def test_the_same_workbook_again_changes_nothing(district: District) -> None:
@@ -204,7 +204,7 @@ async def test_a_grid_missing_from_a_later_workbook_is_voided_and_the_way_up_fro
     report = await district.load(without_grids(small_district(), *gone))
     assert report.voided == 3
     (*_, (_, seq, data)) = await district.events("district.imported")
-    assert (seq, sorted(data["grids_voided"])) == (2, sorted(map(str, ids)))
+    assert (seq, data["grids_voided"]) == (2, 3)
     way = await district.rows("SELECT rank FROM directory.v1_path WHERE grid = :grid ORDER BY rank", grid=ids[1])
     assert [row.rank for row in way] == [3, 4, 5, 6, 7]
     assert not await district.rows("SELECT 1 FROM directory.v1_path WHERE up = ANY(:ids)", ids=ids)
