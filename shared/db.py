@@ -6,6 +6,7 @@ from contextlib import asynccontextmanager
 from datetime import datetime
 from weakref import WeakKeyDictionary
 
+import asyncpg
 import orjson
 from sqlalchemy import event, make_url, text
 from sqlalchemy.exc import DBAPIError
@@ -24,7 +25,9 @@ TIMEOUTS = {
     "lock_timeout": "15s",
     "idle_in_transaction_session_timeout": "60s",
 }
-_AWAY = ("08", "57P01", "57P02", "57P03", "53300")
+# Connection lost, made to give way (deadlock, lock time-out), out of room, shutting down, disk trouble, a standby, or
+# ended by the time-outs above while idle.
+_AWAY = ("08", "40", "55P03", "53", "57P", "58", "25006", "25P03")
 _EVENTS_WRITTEN = "chuishao.events"
 
 LADDER_SHARED = text("SELECT pg_advisory_xact_lock_shared(:key)").bindparams(key=LADDER_LOCK)
@@ -32,7 +35,8 @@ LADDER_EXCLUSIVE = text("SELECT pg_advisory_xact_lock(:key)").bindparams(key=LAD
 
 
 class DatabaseAway(Exception):
-    """PostgreSQL cannot be reached, is shutting down, or the pool is empty. Nothing was changed; try again."""
+    """PostgreSQL cannot be reached, is shutting down or out of room, the pool is empty, or the transaction had to give
+    way to another. Nothing was changed; try again."""
 
 
 def role_name(service: str) -> str:
@@ -81,9 +85,10 @@ async def transaction(engine: AsyncEngine) -> AsyncIterator[AsyncConnection]:
 
     Raises DatabaseAway when the server cannot be reached or went away; then nothing is known to be changed.
     """
+    connected = False
     try:
         async with engine.connect() as conn:
-            wrote = False
+            connected, wrote = True, False
             try:
                 async with conn.begin():
                     conn.sync_connection.info.pop(_EVENTS_WRITTEN, None)  # type: ignore[union-attr]
@@ -92,8 +97,9 @@ async def transaction(engine: AsyncEngine) -> AsyncIterator[AsyncConnection]:
             finally:
                 if wrote:
                     events_written(engine).set()
-    except (DBAPIError, PoolTimeout, OSError) as error:
-        if is_away(error):
+    except (DBAPIError, asyncpg.PostgresError, PoolTimeout, OSError) as error:
+        # Before there is a connection, a missing socket or a time-out is the server's; after that, the caller's.
+        if is_away(error) or (not connected and isinstance(error, OSError)):
             raise DatabaseAway(type(error).__name__) from error
         raise
 
@@ -101,9 +107,12 @@ async def transaction(engine: AsyncEngine) -> AsyncIterator[AsyncConnection]:
 def is_away(error: BaseException) -> bool:
     """Whether an error means that the server (not the statement) is the trouble."""
     if isinstance(error, DBAPIError):
-        state = str(getattr(error.orig, "sqlstate", "") or "")
-        return error.connection_invalidated or state.startswith(_AWAY) or "connection is closed" in str(error.orig)
-    return isinstance(error, PoolTimeout | OSError | DatabaseAway)
+        return error.connection_invalidated or _is_away(error.orig) or "connection is closed" in str(error.orig)
+    return _is_away(error) or isinstance(error, PoolTimeout | ConnectionError | DatabaseAway)
+
+
+def _is_away(error: BaseException | None) -> bool:
+    return str(getattr(error, "sqlstate", "") or "").startswith(_AWAY)
 
 
 async def clock_now(conn: AsyncConnection) -> datetime:

@@ -4,10 +4,11 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
+import orjson
 import structlog
 from fastapi import FastAPI, Request
 from fastapi.exceptions import RequestValidationError
-from fastapi.responses import ORJSONResponse
+from fastapi.responses import Response
 from starlette.exceptions import HTTPException
 
 from shared.db import DatabaseAway
@@ -107,7 +108,7 @@ _MESSAGES = {
 _ANY = ("格式不对", "is not valid")
 
 
-def respond(problem: Problem, instance: str = "") -> ORJSONResponse:
+def respond(problem: Problem, instance: str = "") -> Response:
     body = {
         "type": f"urn:chuishao:problem:{problem.type}",
         "title": f"{problem.zh} / {problem.en}",
@@ -118,7 +119,8 @@ def respond(problem: Problem, instance: str = "") -> ORJSONResponse:
         "errors": [{"loc": list(e.loc), "msg": f"{e.zh} / {e.en}"} for e in problem.errors],
         **problem.extra,
     }
-    return ORJSONResponse(body, problem.status, headers=dict(problem.headers), media_type=MEDIA_TYPE)
+    content = orjson.dumps(body, default=str)
+    return Response(content, problem.status, headers=dict(problem.headers), media_type=MEDIA_TYPE)
 
 
 def from_validation(error: RequestValidationError) -> Problem:
@@ -135,20 +137,20 @@ def install(app: FastAPI) -> None:
     """Maps every error of an app to problem details."""
 
     @app.exception_handler(Problem)
-    async def _problem(request: Request, error: Problem) -> ORJSONResponse:
+    async def _problem(request: Request, error: Problem) -> Response:
         return respond(error, request.url.path)
 
     @app.exception_handler(RequestValidationError)
-    async def _validation(request: Request, error: RequestValidationError) -> ORJSONResponse:
+    async def _validation(request: Request, error: RequestValidationError) -> Response:
         return respond(from_validation(error), request.url.path)
 
     @app.exception_handler(DatabaseAway)
-    async def _away(request: Request, error: DatabaseAway) -> ORJSONResponse:
+    async def _away(request: Request, error: DatabaseAway) -> Response:
         log.warning("database.away", error=str(error))
         return respond(database_away(), request.url.path)
 
     @app.exception_handler(HTTPException)
-    async def _http(request: Request, error: HTTPException) -> ORJSONResponse:
+    async def _http(request: Request, error: HTTPException) -> Response:
         known = {404: not_found(), 401: unauthorized(), 403: forbidden()}
         problem = known.get(error.status_code) or Problem(
             f"http-{error.status_code}",
@@ -160,6 +162,6 @@ def install(app: FastAPI) -> None:
         return respond(problem, request.url.path)
 
     @app.exception_handler(Exception)
-    async def _fault(request: Request, error: Exception) -> ORJSONResponse:
+    async def _fault(request: Request, error: Exception) -> Response:
         log.error("http.fault", error=describe(error), path=request.url.path)
         return respond(Problem("fault", 500, "系统出错了", "Internal error"), request.url.path)

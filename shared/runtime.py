@@ -7,7 +7,6 @@ from collections.abc import Awaitable, Callable, Sequence
 
 import structlog
 from fastapi import FastAPI, Response
-from fastapi.responses import ORJSONResponse
 from prometheus_client import CONTENT_TYPE_LATEST, Counter, Histogram, generate_latest
 from sqlalchemy import text
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
@@ -34,7 +33,6 @@ def build_app(context: Context, service: Service, worker: "Worker | None" = None
         version="1",
         docs_url=None,
         redoc_url=None,
-        default_response_class=ORJSONResponse,
     )
     app.state.context = context
     problems.install(app)

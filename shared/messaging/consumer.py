@@ -7,16 +7,17 @@ subject. Trouble with the database repeats the batch and never quarantines.
 import asyncio
 import time
 from collections import defaultdict
-from collections.abc import Sequence
+from collections.abc import AsyncIterator, Sequence
+from contextlib import asynccontextmanager
 
 import structlog
 from aiokafka import AIOKafkaConsumer
 from aiokafka.errors import KafkaError
 from sqlalchemy.ext.asyncio import AsyncConnection
 
-from shared.db import DatabaseAway, transaction
+from shared.db import DatabaseAway, is_away, transaction
 from shared.messaging.events import BadEvent, Event, decode
-from shared.messaging.inbox import DROP, WAITING, Record, move_seen, put_aside, sort_out
+from shared.messaging.inbox import BLAME, DROP, Record, move_seen, put_aside, sort_out, waiting
 from shared.messaging.outbox import stop_bounded
 from shared.service import Context, Service
 from shared.telemetry import describe, traced
@@ -72,7 +73,7 @@ class Consumer:
             enable_auto_commit=False,
             auto_offset_reset="earliest",
             max_poll_interval_ms=120_000,
-            session_timeout_ms=10_000,
+            session_timeout_ms=6_000,
             heartbeat_interval_ms=1_000,
             fetch_max_wait_ms=100,
             request_timeout_ms=10_000,
@@ -103,14 +104,14 @@ class Consumer:
                 await self._apply_one(record)
 
     async def _apply_together(self, records: Sequence[Record]) -> None:
-        async with asyncio.timeout(HANDLER_SECONDS), transaction(self.context.engine) as conn:
+        async with self._transaction() as conn:
             origin: dict[int, Record] = {}
             events = []
             for record in records:
                 try:
                     event = decode(record.topic, record.body)
                 except BadEvent as error:
-                    await self._quarantine(conn, record, None, f"unreadable: {error}")
+                    await self._quarantine(conn, record, error, f"unreadable: {error}")
                     continue
                 origin[id(event)] = record
                 events.append(event)
@@ -126,14 +127,17 @@ class Consumer:
         except DatabaseAway:
             raise
         except Exception as error:
-            reason = f"failed: {describe(error)}"
-            log.error("consumer.quarantined", service=self._service.name, topic=record.topic, reason=reason)
             async with transaction(self.context.engine) as conn:
-                await put_aside(conn, record, decode(record.topic, record.body), reason)
+                await self._quarantine(conn, record, decode(record.topic, record.body), _failed(error))
 
-    async def _quarantine(self, conn: AsyncConnection, record: Record, event: Event | None, reason: str) -> None:
+    @asynccontextmanager
+    async def _transaction(self) -> AsyncIterator[AsyncConnection]:
+        async with asyncio.timeout(HANDLER_SECONDS), transaction(self.context.engine) as conn:
+            yield conn
+
+    async def _quarantine(self, conn: AsyncConnection, record: Record, at: Event | BadEvent, reason: str) -> None:
         log.error("consumer.quarantined", service=self._service.name, topic=record.topic, reason=reason)
-        await put_aside(conn, record, event, reason)
+        await put_aside(conn, record, at, reason)
 
     async def _handle(self, conn: AsyncConnection, events: Sequence[Event]) -> None:
         """Hands events to their handlers, many at once: those of one subject in order, others in any."""
@@ -145,36 +149,47 @@ class Consumer:
         await move_seen(conn, events)
 
     async def _catch_up(self, conn: AsyncConnection, applied: Sequence[Event]) -> None:
-        """Applies what waited in the quarantine for one of these events."""
-        subjects = list({event.subject for event in applied})
-        for row in (await conn.execute(WAITING, {"subjects": subjects})).all() if subjects else ():
+        """Applies what waited in the quarantine behind one of these events. What fails stays there with its reason,
+        and takes nothing along of what has just been applied."""
+        for row in await waiting(conn, applied):
             try:
-                event = decode(row.topic, bytes(row.body))
-            except BadEvent:
-                continue
-            found = await sort_out(conn, [event])
-            if found.gaps:
-                continue
-            await self._handle(conn, found.apply)
-            await conn.execute(DROP, {"id": row.id})
+                async with conn.begin_nested():
+                    await self._release(conn, row.id, row.topic, bytes(row.body))
+            except Exception as error:
+                if is_away(error):
+                    raise
+                await conn.execute(BLAME, {"id": row.id, "reason": _failed(error)})
 
-    async def again(self, record: Record, quarantine_id: int) -> bool:
-        """Tries a quarantined record once more. True when it is applied or known; then it is out of the quarantine."""
+    async def _release(
+        self, conn: AsyncConnection, quarantine_id: int, topic: str, body: bytes
+    ) -> Sequence[Event] | None:
+        """Applies a quarantined event if it is the next of its subject. Returns what was applied (nothing, if it was
+        known), or None when an earlier event is still missing. Raises what its handler raises, and BadEvent."""
+        found = await sort_out(conn, [decode(topic, body)])
+        if found.gaps:
+            return None
+        await self._handle(conn, found.apply)
+        await conn.execute(DROP, {"id": quarantine_id})
+        return found.apply
+
+    async def again(self, quarantine_id: int, topic: str, body: bytes) -> bool:
+        """Tries a quarantined event once more. True when it is applied or known; then it is out of the quarantine."""
         try:
-            event = decode(record.topic, record.body)
-            async with asyncio.timeout(HANDLER_SECONDS), transaction(self.context.engine) as conn:
-                found = await sort_out(conn, [event])
-                if found.gaps:
-                    return False
-                await self._handle(conn, found.apply)
-                await conn.execute(DROP, {"id": quarantine_id})
-                await self._catch_up(conn, found.apply)
+            async with self._transaction() as conn:
+                applied = await self._release(conn, quarantine_id, topic, body)
+                await self._catch_up(conn, applied or ())
         except DatabaseAway:
             raise
         except Exception as error:
             log.warning("quarantine.failed-again", service=self._service.name, error=describe(error))
+            async with transaction(self.context.engine) as conn:
+                await conn.execute(BLAME, {"id": quarantine_id, "reason": _failed(error)})
             return False
-        return True
+        return applied is not None
+
+
+def _failed(error: Exception) -> str:
+    return f"unreadable: {error}" if isinstance(error, BadEvent) else f"failed: {describe(error)}"
 
 
 def _turns(events: Sequence[Event]) -> list[dict[str, list[Event]]]:

@@ -34,7 +34,13 @@ class NewEvent:
 
 
 class BadEvent(ValueError):
-    """Bytes that are no event of ours; the text says why, without the bytes."""
+    """Bytes that are no event of ours; the text says why, without the bytes. Subject and seq if they could be read:
+    then it is known what waits behind them."""
+
+    def __init__(self, why: str, subject: UUID | None = None, seq: int | None = None) -> None:
+        super().__init__(why)
+        self.subject = subject
+        self.seq = seq
 
 
 def encode(source: str, row: RowMapping) -> bytes:
@@ -58,13 +64,15 @@ def encode(source: str, row: RowMapping) -> bytes:
 
 def decode(topic: str, raw: bytes) -> Event:
     """Bytes from Kafka as an event. Raises BadEvent."""
+    place: tuple[UUID, int] | tuple[()] = ()
     try:
         body = orjson.loads(raw)
+        place = UUID(body["subject"]), _seq(body["seq"])
         kind = REGISTRY.get(body["type"])
         return Event(
             topic=topic,
-            subject=UUID(body["subject"]),
-            seq=int(body["seq"]),
+            subject=place[0],
+            seq=place[1],
             type=body["type"],
             time=datetime.fromisoformat(body["time"]),
             data=kind.model_validate(body["data"]) if kind else None,
@@ -72,4 +80,10 @@ def decode(topic: str, raw: bytes) -> Event:
         )
     except (ValueError, KeyError, TypeError, AttributeError) as error:
         # pydantic's text quotes the input; only the kind of trouble is kept.
-        raise BadEvent(type(error).__name__) from None
+        raise BadEvent(type(error).__name__, *place) from None
+
+
+def _seq(value: Any) -> int:
+    if not isinstance(value, int) or not 0 < value < 2**63:
+        raise ValueError("seq")
+    return value

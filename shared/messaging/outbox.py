@@ -108,8 +108,8 @@ class Relay:
                 await asyncio.sleep(1)  # nobody can tell us when the other one has gone
             while True:
                 await lock.execute(text("SELECT 1"))  # the lock is only ours while this session lives
+                self._wake.clear()  # before looking: what is written from now on wakes us again
                 if await self.send_batch() < BATCH:
-                    self._wake.clear()
                     await _wait(self._wake, POLL)
 
     async def send_batch(self) -> int:
@@ -144,10 +144,9 @@ class Relay:
 
     async def _connected(self) -> AIOKafkaProducer:
         if self._producer is None:
-            producer = make_producer(self._context.kafka)
+            self._producer = make_producer(self._context.kafka)
             async with asyncio.timeout(SEND_TIMEOUT):
-                await producer.start()
-            self._producer = producer
+                await self._producer.start()
         return self._producer
 
     async def _drop_producer(self) -> None:
@@ -164,6 +163,8 @@ async def stop_bounded(stop: Callable[[], Awaitable[None]], seconds: float = 2.0
     if not task.done():
         task.cancel()
         await asyncio.wait({task}, timeout=1.0)
+    if task.done() and not task.cancelled():
+        task.exception()  # looked at, so that asyncio does not complain: it was to end, and it did
 
 
 async def _wait(event: asyncio.Event, seconds: float) -> None:
@@ -177,6 +178,6 @@ async def _wait(event: asyncio.Event, seconds: float) -> None:
 async def sweep(context: Context) -> float:
     """Job: deletes events published more than `KEEP_DAYS` ago and old idempotency keys, in batches."""
     async with transaction(context.engine) as conn:
-        await conn.execute(SWEEP, {"days": KEEP_DAYS, "batch": BATCH})
+        gone = (await conn.execute(SWEEP, {"days": KEEP_DAYS, "batch": BATCH})).rowcount
         await conn.execute(SWEEP_KEYS)
-    return 3600.0
+    return 3600.0 if gone < BATCH else 0.1

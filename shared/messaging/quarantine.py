@@ -7,13 +7,24 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 
 from shared.db import transaction
 from shared.messaging.consumer import Consumer
-from shared.messaging.events import BadEvent, decode
-from shared.messaging.inbox import DROP, Record, move_seen, sort_out
 
 LIST = text(
     "SELECT id, topic, subject, seq, partition, kafka_offset, reason, created_at, body FROM quarantine"
-    " WHERE :id = 0 OR id = :id ORDER BY subject, seq, id"
+    " WHERE :id = 0 OR id = :id ORDER BY topic, subject, seq, id"
 )
+GIVE_UP = text("""
+WITH gone AS (
+    DELETE FROM quarantine q
+     WHERE id = :id AND NOT EXISTS (
+           SELECT FROM quarantine e WHERE e.topic = q.topic AND e.subject = q.subject AND e.seq < q.seq)
+    RETURNING topic, subject, seq
+),
+moved AS (
+    INSERT INTO seen (topic, subject, seq) SELECT topic, subject, seq FROM gone WHERE seq IS NOT NULL
+    ON CONFLICT (topic, subject) DO UPDATE SET seq = greatest(seen.seq, excluded.seq)
+)
+SELECT count(*) FROM gone
+""")
 
 
 async def quarantined(conn: AsyncConnection, id_: int = 0) -> Sequence[RowMapping]:
@@ -28,8 +39,7 @@ async def replay(consumer: Consumer, id_: int = 0) -> tuple[int, int]:
     async with transaction(context.engine) as conn:
         rows = await quarantined(conn, id_)
     for row in rows:
-        record = Record(row["topic"], row["partition"], row["kafka_offset"], None, bytes(row["body"]))
-        if await consumer.again(record, row["id"]):
+        if await consumer.again(row["id"], row["topic"], bytes(row["body"])):
             done += 1
         else:
             left += 1
@@ -37,14 +47,6 @@ async def replay(consumer: Consumer, id_: int = 0) -> tuple[int, int]:
 
 
 async def drop(conn: AsyncConnection, id_: int) -> bool:
-    """Gives an event up: it counts as seen, so that later ones of its subject can go on. False if there is none."""
-    rows = await quarantined(conn, id_)
-    for row in rows:
-        try:
-            event = decode(row["topic"], bytes(row["body"]))
-        except BadEvent:
-            event = None
-        if event and (await sort_out(conn, [event])).apply:
-            await move_seen(conn, [event])
-        await conn.execute(DROP, {"id": row["id"]})
-    return bool(rows)
+    """Gives an event up, and whatever never came before it: it counts as seen, so that later ones of its subject can
+    go on. False if there is none, or one before it lies in the quarantine as well: nobody gives that up unseen."""
+    return bool((await conn.execute(GIVE_UP, {"id": id_})).scalar_one())

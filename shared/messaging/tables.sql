@@ -24,7 +24,8 @@ CREATE TABLE seen (
     PRIMARY KEY (topic, subject)
 ) WITH (fillfactor = 70);
 
--- Events that could not be handled, and those waiting behind them. `subject` is NULL for bytes that name none.
+-- Events that could not be handled, and those waiting behind them. `subject` and `seq` are NULL for bytes that name
+-- none. An event lies here once, however often it comes; an offset identifies nothing: Kafka may be rebuilt.
 CREATE TABLE quarantine (
     id bigint GENERATED ALWAYS AS IDENTITY PRIMARY KEY,
     topic text NOT NULL,
@@ -34,10 +35,10 @@ CREATE TABLE quarantine (
     seq bigint,
     reason text NOT NULL,
     body bytea NOT NULL,
-    created_at timestamptz NOT NULL DEFAULT now(),
-    UNIQUE (topic, partition, kafka_offset)
+    created_at timestamptz NOT NULL DEFAULT now()
 );
-CREATE INDEX quarantine_subject ON quarantine (topic, subject, seq);
+CREATE UNIQUE INDEX quarantine_event ON quarantine (topic, subject, seq) WHERE seq IS NOT NULL;
+CREATE UNIQUE INDEX quarantine_bytes ON quarantine (topic, partition, kafka_offset, md5(body)) WHERE seq IS NULL;
 
 CREATE TABLE idempotency (
     caller text NOT NULL,

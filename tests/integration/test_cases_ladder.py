@@ -10,8 +10,8 @@ S2U1, S2U2, M2U1, L2U1 = f"{C}-L1-M1-S2-U1", f"{C}-L1-M1-S2-U2", f"{C}-L1-M2-S1-
 
 @pytest.fixture(autouse=True)
 async def morning(world: World) -> None:
-    """Every test begins on the same working day, so that no test depends on another's clock."""
-    await world.at("2026-11-24 10:00")
+    """Every test begins on the same working day, with nothing left of the one before."""
+    await world.reset()
 
 
 async def skipped(issue: object) -> list[tuple[str, str]]:
