@@ -19,7 +19,8 @@ async def until_signalled(work: Coroutine[Any, Any, None]) -> None:
     task = asyncio.create_task(work)
 
     def stop() -> None:
-        task.cancel()
+        if not task.cancelling():  # a second Ctrl-C must not disturb the first one's tidying up
+            task.cancel()
 
     on_signal(stop)
     try:

@@ -8,6 +8,8 @@ from datetime import datetime
 from typing import Any
 from uuid import UUID
 
+import httpx2
+
 from chuishao import store
 from chuishao.client import Client, RefusedError, connected
 from chuishao.target import Target, as_owner, console, fail
@@ -31,15 +33,21 @@ async def play(target: Target) -> None:
         place = await store.story_place(conn)
     if place is None:
         fail("这个区没有合适的地方演：要有一个中网格空着，上下都有人", "no place in this district fits the story")
-    async with connected(target) as client:
-        stage = Stage(target, client)
-        await stage.report(place)
-        await stage.nobody_acts_until("large")
-        await stage.accept_and_resolve("灯泡换好了，您上下楼看看亮不亮。")
-        await stage.answer("no", "还是不亮")
-        await stage.accept_and_resolve("请电工查了线路，接头松了，已经接好。")
-        await stage.answer("yes", "亮了")
-        await stage.end()
+    try:
+        async with connected(target) as client:
+            await _play(Stage(target, client), place)
+    except (RefusedError, httpx2.HTTPError) as error:
+        fail(f"演不下去：{error}", "the system answered with an error, or not at all: chuishao doctor")
+
+
+async def _play(stage: "Stage", place: str) -> None:
+    await stage.report(place)
+    await stage.nobody_acts_until("large")
+    await stage.accept_and_resolve("灯泡换好了，您上下楼看看亮不亮。")
+    await stage.answer("no", "还是不亮")
+    await stage.accept_and_resolve("请电工查了线路，接头松了，已经接好。")
+    await stage.answer("yes", "亮了")
+    await stage.end()
 
 
 class Stage:

@@ -1,6 +1,7 @@
 """`chuishao up`: the whole system in one process, with PostgreSQL and Kafka as its children."""
 
 import asyncio
+import contextlib
 from collections.abc import AsyncIterator
 from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass
@@ -15,6 +16,9 @@ from shared.embedded import Embedded, check_port
 from shared.keys import Keys
 from shared.settings import Settings
 from shared.telemetry import configure_logging
+
+
+DISTRICTS = ("seed", "small", "none")
 
 
 @dataclass(frozen=True)
@@ -48,6 +52,8 @@ def up(
 ) -> None:
     """全部起来，Ctrl-C 停 · everything on this machine; a second start finds all as it was."""
     given = {"data": data, "port": port, "kafka": kafka, "postgres": postgres}
+    if district not in DISTRICTS and not Path(district).is_file():
+        fail(f"没有 {district} 这个文件；或者写 seed、small、none", "no such workbook", 2)
     settings = Settings().model_copy(update={name: value for name, value in given.items() if value is not None})
     _start(Wish(settings, policy, district, story))
 
@@ -137,11 +143,16 @@ async def _stay(wish: Wish, embedded: Embedded, http: "asyncio.Task[None]") -> N
     from chuishao.signing import show_sign_in
     from chuishao.story import play
 
-    async with asyncio.TaskGroup() as group:
-        group.create_task(embedded.watch())
+    watching = asyncio.create_task(embedded.watch())
+    try:
         target = find(wish.settings.data)
         if wish.story:
-            await play(target)
+            with contextlib.suppress(typer.Exit):  # said already; the system stays up for a look
+                await play(target)
         await show_sign_in(target)
         console.print("[dim]Ctrl-C 停[/]")
-        await http
+        done, _ = await asyncio.wait([watching, http], return_when=asyncio.FIRST_COMPLETED)
+        for task in done:
+            task.result()
+    finally:
+        watching.cancel()
