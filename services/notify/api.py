@@ -22,7 +22,11 @@ router = APIRouter(tags=["notify"])
 
 @router.get("/messages")
 async def get_messages(
-    context: Ctx, caller: Caller, issue: Annotated[UUID | None, Query()] = None, cursor: Cursor = None, limit: Limit = PAGE
+    context: Ctx,
+    caller: Caller,
+    issue: Annotated[UUID | None, Query()] = None,
+    cursor: Cursor = None,
+    limit: Limit = PAGE,
 ) -> MessagesOut:
     """Who was told what (about an issue), oldest first; command and admin only."""
     after = decode_cursor(cursor)
@@ -44,9 +48,7 @@ async def alibaba(secret: str, request: Request, context: Ctx) -> Response:
         return JSONResponse({"code": 1, "msg": f"无法解析: {error}"}, 400)
     async with transaction(context.engine) as conn:
         await commands.take_receipts(conn, [item for item in items if isinstance(item, commands.Receipt)])
-        await commands.take_inbound(
-            conn, context.keys, [item for item in items if isinstance(item, commands.Inbound)]
-        )
+        await commands.take_inbound(conn, context.keys, [item for item in items if isinstance(item, commands.Inbound)])
     return JSONResponse({"code": 0, "msg": "成功"})
 
 

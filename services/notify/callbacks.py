@@ -30,9 +30,7 @@ def _alibaba_item(item: dict[str, Any]) -> Receipt | Inbound:
         delivered = str(item["success"]).lower() == "true"
         code = "DELIVERED" if delivered else str(item.get("err_code", ""))
         return Receipt("alibaba", str(item["biz_id"])[:64], delivered, code, _uuid(item.get("out_id")))
-    return Inbound(
-        "alibaba", str(item["sequence_id"])[:64], str(item["phone_number"])[:32], str(item["content"])
-    )
+    return Inbound("alibaba", str(item["sequence_id"])[:64], str(item["phone_number"])[:32], str(item["content"]))
 
 
 def _uuid(value: Any) -> UUID | None:

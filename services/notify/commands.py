@@ -91,8 +91,7 @@ async def _queue(conn: AsyncConnection, tellings: Sequence[Telling]) -> None:
     names = await store.places(conn, list({t.place for t, _ in chosen}))
     said = await store.spoken(conn, list({t.case for t, _ in chosen}))
     wishes = [
-        Wish(person, t.row.reason == "assigned" and not t.urgent, t.hold, said.get(t.case))
-        for t, person in chosen
+        Wish(person, t.row.reason == "assigned" and not t.urgent, t.hold, said.get(t.case)) for t, person in chosen
     ]
     when = slots(wishes, await _last_assigned(conn, wishes, policy, now), policy, now)
     rows = [
@@ -126,9 +125,7 @@ def _audience_row(i: int, telling: Telling) -> dict[str, Any]:
     }
 
 
-async def _last_assigned(
-    conn: AsyncConnection, wishes: Sequence[Wish], policy: Policy, now: Any
-) -> Mapping[UUID, Any]:
+async def _last_assigned(conn: AsyncConnection, wishes: Sequence[Wish], policy: Policy, now: Any) -> Mapping[UUID, Any]:
     """The latest slots of those who are to get one more; locked, so that two batches cannot both be "the first"."""
     persons = list({wish.person for wish in wishes if wish.bundles})
     if not persons or not policy.bundling:
@@ -138,8 +135,8 @@ async def _last_assigned(
 
 
 async def take_receipts(conn: AsyncConnection, receipts: Sequence[Receipt]) -> None:
-    """A provider: notes what it says, and moves the attempts and messages it is about. States only go forward: a double,
-    a late or an unknown receipt is only logged. Tells MessageDelivered."""
+    """A provider: notes what it says, and moves the attempts and messages it is about. States only go forward: a
+    double, a late or an unknown receipt is only logged. Tells MessageDelivered."""
     if not receipts:
         return
     await store.lock(conn, store.RECEIPT_LOCK)

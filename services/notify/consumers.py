@@ -13,11 +13,11 @@ from shared.messaging.events import Event
 from shared.service import Context, Handler
 
 
-async def on_case(conn: AsyncConnection, context: Context, events: Sequence[Event]) -> None:  # noqa: ARG001
+async def on_case(conn: AsyncConnection, context: Context, events: Sequence[Event]) -> None:
     await tell_people(conn, events)
 
 
-async def on_reported(conn: AsyncConnection, context: Context, events: Sequence[Event]) -> None:  # noqa: ARG001
+async def on_reported(conn: AsyncConnection, context: Context, events: Sequence[Event]) -> None:
     """The resident has just spoken: what answers that is not held at night."""
     await store.note_spoken(conn, [(event.subject, event.time) for event in events])
 

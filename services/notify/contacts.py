@@ -28,7 +28,5 @@ async def open_contacts(
         except InvalidTag:
             log.warning("contacts.unreadable", person=str(row.person))
             continue
-        found[row.person] = {
-            c: opened[FIELDS[c]] for c in row.channels if c in FIELDS and opened.get(FIELDS[c])
-        }
+        found[row.person] = {c: opened[FIELDS[c]] for c in row.channels if c in FIELDS and opened.get(FIELDS[c])}
     return found

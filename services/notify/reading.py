@@ -32,9 +32,7 @@ def _message(row: Row[Any], addresses: dict[str, str]) -> MessageOut:
     channel = _channel(row.attempts)
     address = addresses.get(channel or "")
     return MessageOut(
-        **{
-            name: getattr(row, name) for name in ("id", "template", "reason", "key", "hop", "issues", "state")
-        },
+        **{name: getattr(row, name) for name in ("id", "template", "reason", "key", "hop", "issues", "state")},
         person=row.no or str(row.person),
         channel=channel,
         to=mask(address) if address else None,

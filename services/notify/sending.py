@@ -62,15 +62,9 @@ class _View:
     def channels(self, row: Row[Any]) -> dict[str, str]:
         """Working channels with their addresses, in the person's order, without those that refuse the template."""
         addresses = self.contacts.get(row.person, {})
-        return {
-            c: address
-            for c, address in addresses.items()
-            if (row.person, c, row.template) not in self.refused
-        }
+        return {c: address for c, address in addresses.items() if (row.person, c, row.template) not in self.refused}
 
-    def call(
-        self, row: Row[Any], channel: str, attempt: UUID, address: str, at: datetime, age: float = 0.0
-    ) -> Call:
+    def call(self, row: Row[Any], channel: str, attempt: UUID, address: str, at: datetime, age: float = 0.0) -> Call:
         texts = render.values(row.template, row.params, code=self.keys.track_code(row.issue), now=self.now)
         order = Order(
             message=row.message,
@@ -205,15 +199,9 @@ async def record(context: Context, answers: Iterable[tuple[Call, Answer]]) -> No
     async with transaction(context.engine) as conn:
         policy = await policies.active(conn)
         await store.lock(conn, store.RECEIPT_LOCK)
-        await conn.execute(
-            store.RECORD, {"results": [_result(call, answer, policy) for call, answer in answers]}
-        )
-        await settle(
-            conn, {call.message: call.channel for call, answer in answers if isinstance(answer, Delivered)}
-        )
-        early = await store.all_rows(
-            conn, store.EARLY_RECEIPTS, attempts=[call.attempt for call, _ in answers]
-        )
+        await conn.execute(store.RECORD, {"results": [_result(call, answer, policy) for call, answer in answers]})
+        await settle(conn, {call.message: call.channel for call, answer in answers if isinstance(answer, Delivered)})
+        early = await store.all_rows(conn, store.EARLY_RECEIPTS, attempts=[call.attempt for call, _ in answers])
         await apply_receipts(conn, [_json(row) for row in early])
         await _drop(conn, [(call, answer.code) for call, answer in answers if isinstance(answer, Refused)])
     for call, answer in answers:
@@ -233,9 +221,7 @@ def _result(call: Call, answer: Answer, policy: Policy) -> dict[str, Any]:
     if isinstance(answer, Delivered):
         return result | {"state": "delivered", "cost": policy.cost.get(call.channel, 0)}
     if isinstance(answer, Refused):
-        again = (
-            policy.pause if action_for(PROVIDERS[call.channel], answer.code) is Action.RETRY else timedelta()
-        )
+        again = policy.pause if action_for(PROVIDERS[call.channel], answer.code) is Action.RETRY else timedelta()
         return result | {
             "state": "failed",
             "error": answer.code,

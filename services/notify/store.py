@@ -67,9 +67,7 @@ EXPIRE = text(
     " AND (held OR reason = 'reminder') AND (CAST(:reasons AS text[]) IS NULL OR reason = ANY(:reasons))"
 )
 HELD_DUE = text("SELECT EXISTS (SELECT FROM message WHERE held AND not_before <= public.clock_now())")
-CONTACTS = text(
-    "SELECT person, wrapped, sealed, channels FROM vault.v1_contacts(CAST(:persons AS uuid[]), :purpose)"
-)
+CONTACTS = text("SELECT person, wrapped, sealed, channels FROM vault.v1_contacts(CAST(:persons AS uuid[]), :purpose)")
 REFUSALS = text("SELECT person, channel, template FROM refusal WHERE person = ANY(:persons)")
 FREQUENCY = text(
     "SELECT person, max(at) AS last, count(*) AS day, min(at) AS first FROM attempt"
@@ -129,7 +127,8 @@ REFUSE = text(
     " AS r(person uuid, channel text, template text) ON CONFLICT DO NOTHING"
 ).bindparams(bindparam("rows", type_=JSONB))
 FIND_PHONES = text(
-    "SELECT i, vault.v1_find_phone(index) AS person FROM unnest(CAST(:indexes AS bytea[])) WITH ORDINALITY AS u(index, i)"
+    "SELECT i, vault.v1_find_phone(index) AS person"
+    " FROM unnest(CAST(:indexes AS bytea[])) WITH ORDINALITY AS u(index, i)"
 )
 INBOUND = text(
     "INSERT INTO inbound (provider, sequence_id, person, content)"

@@ -1,4 +1,4 @@
-"""Notify and the sandbox alone, over real HTTP, with every job run by hand: what happens between two steps can be seen."""
+"""Notify and the sandbox alone, over real HTTP, every job run by hand: what happens between two steps shows."""
 
 import asyncio
 from collections.abc import AsyncIterator, Mapping
@@ -141,9 +141,7 @@ async def notifying(instance: Endpoints) -> AsyncIterator[Notifying]:
     await put_policy(owner, "default")
     await put_district(owner, KEYS, "small", lambda _: None)
     async with transaction(owner) as conn:
-        await conn.execute(
-            text("UPDATE public.clock_shift SET shift = timestamptz '2026-11-24 10:00+08' - now()")
-        )
+        await conn.execute(text("UPDATE public.clock_shift SET shift = timestamptz '2026-11-24 10:00+08' - now()"))
     await owner.dispose()
     async with assembled(settings, KEYS, url, "", ["notify", "sandbox"], "api") as parts:
         server = make_server(parts.app, settings)

@@ -6,7 +6,7 @@ from collections.abc import AsyncIterator
 import pytest_asyncio
 
 from tests.integration.phones import arrived, message, mood, no_doubles, told_about, withdraw_all
-from tests.world import C, U1, U2, World
+from tests.world import U1, U2, C, World
 
 
 @pytest_asyncio.fixture(autouse=True, loop_scope="session")

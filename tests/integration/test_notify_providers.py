@@ -32,7 +32,9 @@ async def n(shared: Notifying) -> AsyncIterator[Notifying]:
     await shared.use()
     await shared.rows("UPDATE vault.channel SET dead_at = NULL, dead_reason = NULL")
     await shared.rows("DELETE FROM notify.refusal")
-    await shared.rows("UPDATE notify.message SET next_attempt_at = NULL, state = 'expired', held = false WHERE state = 'queued'")
+    await shared.rows("UPDATE notify.message SET state = 'expired', held = false WHERE state = 'queued'")
+    await shared.rows("UPDATE notify.message SET next_attempt_at = NULL")
+    await shared.rows("UPDATE sandbox.report SET next_at = NULL")
     await shared.advance(days=2)
 
 
@@ -138,7 +140,7 @@ async def _until_asked(n: Notifying) -> None:
     """Asks until every call's end is known."""
     for _ in range(100):
         await find_out(n.notify)
-        if not await n.rows("SELECT FROM notify.attempt WHERE state IN ('sending', 'unknown')"):
+        if not await n.rows("SELECT 1 FROM notify.attempt WHERE state IN ('sending', 'unknown')"):
             return
     raise AssertionError("a call's end stays unknown")
 
@@ -188,8 +190,11 @@ async def test_case_13_a_text_s_receipt_before_the_answer_is_kept(n: Notifying) 
     case = await n.assign(SMS_ONLY)
     await deliver(n.notify)
     assert await n.attempts(case) == [("sms", 1, "delivered", None)]
-    (row,) = await n.rows("SELECT a.cost, a.provider_ref FROM notify.attempt a JOIN notify.message m ON m.id = a.message"
-                          " WHERE m.issue = :i", i=case)
+    (row,) = await n.rows(
+        "SELECT a.cost, a.provider_ref FROM notify.attempt a JOIN notify.message m ON m.id = a.message"
+        " WHERE m.issue = :i",
+        i=case,
+    )
     assert float(row["cost"]) == 0.045
     assert row["provider_ref"]
 
@@ -256,7 +261,7 @@ async def test_a_used_up_consent_counts_for_that_template_only(n: Notifying) -> 
     assert await n.attempts(first) == [("wechat", 1, "failed", "43101"), ("sms", 1, "delivered", None)]
     refusals = await n.rows("SELECT channel, template FROM notify.refusal")
     assert refusals == [{"channel": "wechat", "template": "assigned"}]
-    assert not await n.rows("SELECT FROM vault.channel WHERE dead_at IS NOT NULL")
+    assert not await n.rows("SELECT 1 FROM vault.channel WHERE dead_at IS NOT NULL")
     await n.advance(minutes=5)
     second = await n.assign(LEADER)
     await n.run()
@@ -297,7 +302,7 @@ async def test_our_frequency_rule_keeps_the_provider_s(n: Notifying) -> None:
         counts.append(sum([len(await n.arrived(case)) for case in cases]))
         await n.advance(seconds=61)
     assert counts == [1, 2, 3, 3]
-    assert not await n.rows("SELECT FROM notify.attempt WHERE error LIKE '%BUSINESS_LIMIT_CONTROL'")
+    assert not await n.rows("SELECT 1 FROM notify.attempt WHERE error LIKE '%BUSINESS_LIMIT_CONTROL'")
 
 
 async def test_two_senders_at_once_send_once(n: Notifying) -> None:

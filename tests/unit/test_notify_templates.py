@@ -10,9 +10,8 @@ from services.notify.domain.audience import TABLE
 from services.notify.domain.templates import ADDRESS, TEMPLATES, VARIABLE_LENGTH, registered
 from shared.contracts.labels import ITEM, category_label
 
-FORBIDDEN = (
-    "党政 维权 调解 积分兑换 积分领取 问卷调查 抽奖 装修 慈善募捐 移动 联通 电信 拒收 回复R 【 】 http www".split()
-)
+FORBIDDEN = ["党政", "维权", "调解", "积分兑换", "积分领取", "问卷调查", "抽奖", "装修", "慈善募捐"]
+FORBIDDEN += ["移动", "联通", "电信", "拒收", "回复R", "【", "】", "http", "www"]
 PARAMS = {
     "number": "20261124-00001",
     "category": "FAC.light",

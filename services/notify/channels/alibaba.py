@@ -30,9 +30,7 @@ def encode_query(query: Mapping[str, str]) -> str:
     return "&".join(f"{quote(key, safe='~')}={quote(query[key], safe='~')}" for key in sorted(query))
 
 
-def signature(
-    secret: str, method: str, path: str, query: Mapping[str, str], headers: Mapping[str, str]
-) -> str:
+def signature(secret: str, method: str, path: str, query: Mapping[str, str], headers: Mapping[str, str]) -> str:
     """Signature of a request whose `headers` (lower-case names) are all signed."""
     names = ";".join(sorted(headers))
     lines = "".join(f"{name}:{headers[name].strip()}\n" for name in sorted(headers))

@@ -69,9 +69,7 @@ class Channel(Protocol):
         ...
 
 
-async def call(
-    client: httpx2.AsyncClient, method: str, url: str, **request: Any
-) -> dict[str, Any] | Refused | Unknown:
+async def call(client: httpx2.AsyncClient, method: str, url: str, **request: Any) -> dict[str, Any] | Refused | Unknown:
     """A call answered in JSON; without a connection nothing was sent, after it nobody knows."""
     try:
         response = await client.request(method, url, timeout=TIMEOUT, **request)

@@ -109,9 +109,7 @@ class WechatTemplate:
             return Refused(UNREACHABLE)  # without a token nothing was sent
         if not body.get("access_token"):
             return Refused(str(body.get("errcode", -1)))
-        await self._tokens.save(
-            str(body["access_token"]), max(60.0, float(body.get("expires_in", 7200)) - 300)
-        )
+        await self._tokens.save(str(body["access_token"]), max(60.0, float(body.get("expires_in", 7200)) - 300))
         return str(body["access_token"])
 
 

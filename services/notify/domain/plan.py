@@ -83,9 +83,7 @@ def next_step(
     """
     used = [*channels, *sorted({attempt.channel for attempt in history} - set(channels))]
     standings = [
-        _limit(
-            _standing(name, [a for a in history if a.channel == name], policy, now), (limits or {}).get(name)
-        )
+        _limit(_standing(name, [a for a in history if a.channel == name], policy, now), (limits or {}).get(name))
         for name in used
     ]
     if any(s.status == "stop" for s in standings):

@@ -53,9 +53,7 @@ def parse_policy(body: Mapping[str, Any]) -> Policy:
     """Raises ValueError or KeyError when the body has not the shape of `policy/default.yaml`."""
     quiet, frequency = body["quiet_hours"], body["frequency"] or {}
     policy = Policy(
-        quiet=QuietHours(time.fromisoformat(quiet["from"]), time.fromisoformat(quiet["to"]))
-        if quiet
-        else None,
+        quiet=QuietHours(time.fromisoformat(quiet["from"]), time.fromisoformat(quiet["to"])) if quiet else None,
         own_act=parse_duration(body["own_act"]),
         bundling=parse_duration(body["bundling"]),
         receipts={channel: parse_duration(wait) for channel, wait in body["receipts"].items()},

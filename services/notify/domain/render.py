@@ -75,9 +75,7 @@ def fill(channel: str, template: str, texts: Mapping[str, str]) -> dict[str, str
     """What a channel's template is filled with: SMS variables or WeChat fields, each within the provider's limit."""
     if channel == "wechat":
         fields = TEMPLATES[template].wechat
-        return {
-            f: _fit(texts[name], STRING if f.startswith("character") else THING) for f, name in fields.items()
-        }
+        return {f: _fit(texts[name], STRING if f.startswith("character") else THING) for f, name in fields.items()}
     return {name: _fit(texts[name], VARIABLE_LENGTH) for name in VARIABLE.findall(TEMPLATES[template].sms)}
 
 

@@ -55,9 +55,7 @@ def held_until(wish: Wish, policy: Policy, now: datetime) -> datetime | None:
     return quiet_until(policy.quiet, now)
 
 
-def slots(
-    wishes: Sequence[Wish], last: Mapping[UUID, datetime], policy: Policy, now: datetime
-) -> list[datetime]:
+def slots(wishes: Sequence[Wish], last: Mapping[UUID, datetime], policy: Policy, now: datetime) -> list[datetime]:
     """The earliest time of each message, in order.
 
     `last` is, per person, the slot of the latest `assigned` so far: within `policy.bundling` of it the next one waits

@@ -69,14 +69,12 @@ TEMPLATES: Mapping[str, Template] = {
     ),
     "reminder-accept": Template(
         "这件事还等着您",
-        "提个醒，${place}的${category}（编号${number}）还等着您，${when}没人接就自动转上一级。"
-        + _OPEN_BY_NUMBER,
+        "提个醒，${place}的${category}（编号${number}）还等着您，${when}没人接就自动转上一级。" + _OPEN_BY_NUMBER,
         _card(**_PLACE_WHEN),
     ),
     "reminder-resolve": Template(
         "这件事还没办完",
-        "提个醒，${place}的${category}（编号${number}）还没办完，${when}没办完就自动转上一级。"
-        + _OPEN_BY_NUMBER,
+        "提个醒，${place}的${category}（编号${number}）还没办完，${when}没办完就自动转上一级。" + _OPEN_BY_NUMBER,
         _card(**_PLACE_WHEN),
     ),
     "night": Template(
@@ -103,9 +101,7 @@ TEMPLATES: Mapping[str, Template] = {
     ),
     "accepted": Template(
         "有人接了",
-        "您报的${category}（编号${number}）有人接了，是${holder}，${when}给您回话。想看进度，"
-        + _OPEN_BY_CODE
-        + "。",
+        "您报的${category}（编号${number}）有人接了，是${holder}，${when}给您回话。想看进度，" + _OPEN_BY_CODE + "。",
         _card(thing3="holder", thing4="when"),
     ),
     "asked": Template(
@@ -120,9 +116,7 @@ TEMPLATES: Mapping[str, Template] = {
     ),
     "resolved": Template(
         "说办好了，解决了吗",
-        "您报的${category}（编号${number}），${holder}说办好了。解决了吗？"
-        + _OPEN_BY_CODE
-        + "告诉我们一声。",
+        "您报的${category}（编号${number}），${holder}说办好了。解决了吗？" + _OPEN_BY_CODE + "告诉我们一声。",
         _card(thing3="holder"),
     ),
     "still-asking": Template(

@@ -20,7 +20,7 @@ CREATE TABLE message (
     settled_at timestamptz                        -- when it reached its last state
 );
 CREATE INDEX message_due ON message (next_attempt_at) WHERE next_attempt_at IS NOT NULL AND NOT held;
-CREATE INDEX message_held ON message (person, not_before) WHERE held;
+CREATE INDEX message_held ON message (not_before) WHERE held;
 CREATE INDEX message_bundle ON message (bundle) WHERE bundle IS NOT NULL;
 CREATE INDEX message_issue ON message (issue);
 CREATE INDEX message_issues ON message USING gin (issues);

@@ -13,9 +13,9 @@ WITH r AS (
     FROM r WHERE a.id = r.attempt AND a.state IN ('sending', 'unknown')
     RETURNING a.message, a.state, coalesce(public.clock_now() + make_interval(secs => r.again), a.receipt_by) AS again
 ), late AS (
-    UPDATE attempt a SET provider_ref = r.ref, cost = coalesce(r.cost, a.cost)
-    FROM r WHERE a.id = r.attempt AND a.state IN ('sent', 'delivered', 'failed')
-      AND a.provider_ref IS NULL AND r.ref IS NOT NULL
+    UPDATE attempt a SET provider_ref = coalesce(a.provider_ref, r.ref), cost = r.cost
+    FROM r WHERE a.id = r.attempt AND a.state NOT IN ('sending', 'unknown')
+      AND a.cost IS NULL AND r.cost IS NOT NULL
 ), told AS (
     SELECT message, bool_or(state = 'sent') AS sent, min(again) AS again FROM moved GROUP BY message
 )
