@@ -95,14 +95,14 @@ async def test_replay_of_one_event_applies_what_waits_behind_it_as_well(echo: Ec
 
 
 async def test_a_dropped_event_counts_as_seen_so_that_later_ones_go_on(echo: Echo) -> None:
-    echo.refuse(1)
+    echo.refuse(2)
     s = new_id()
-    await echo.hear(echo.record(s, 1), echo.record(s, 2))
-    first, second = await echo.quarantine_ids()
-    assert not await echo.drop(second), "what lies before it would be lost unseen"
-    assert await echo.drop(first)
+    await echo.hear(echo.record(s, 1), echo.record(s, 2), echo.record(s, 3))
+    second, third = await echo.quarantine_ids()
+    assert not await echo.drop(third), "what lies before it would be lost unseen"
+    assert await echo.drop(second)
     assert await quarantine.replay(echo.consumer) == (1, 0)
-    assert await echo.heard(s) == [2]
+    assert await echo.heard(s) == [1, 3]
 
 
 async def test_dropping_the_first_that_waits_gives_up_the_gap_before_it(echo: Echo) -> None:
