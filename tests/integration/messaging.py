@@ -52,22 +52,22 @@ Handle = Callable[[AsyncConnection, Sequence[Event]], Awaitable[None]]
 
 
 class Echo:
-    """What a test does with the service. `before` runs in the handler, before what was heard is written down."""
+    """What a test does with the service. `then` runs in the handler, after what was heard is written down."""
 
     def __init__(self, context: Context, owner: AsyncEngine) -> None:
         self.context = context
         self.owner = owner
-        self.before: list[Handle] = []
+        self.then: list[Handle] = []
         handlers = {Tone: self._hear, Overtone: self._hear}
         self.service = Service("echo", Path(__file__).parent / "echo", handlers=handlers, topics=TOPICS)
         self.consumer = Consumer(context, self.service)
         self._offsets = 0
 
     async def _hear(self, conn: AsyncConnection, ctx: Context, events: Sequence[Event]) -> None:
-        for step in self.before:
-            await step(conn, events)
         rows = [{"u": e.subject, "s": e.seq, "n": e.data.number, "t": current_traceparent()} for e in events]
         await conn.execute(text("INSERT INTO heard (subject, seq, number, trace) VALUES (:u, :s, :n, :t)"), rows)
+        for step in self.then:
+            await step(conn, events)
 
     def refuse(self, *numbers: int) -> None:
         """From now on the handler fails for these numbers, and for nothing else."""
@@ -76,7 +76,7 @@ class Echo:
             if {event.data.number for event in events} & set(numbers):
                 raise RuntimeError("a number that is refused")
 
-        self.before = [step]
+        self.then = [step]
 
     # -- telling ------------------------------------------------------------------------------------------
     async def tell(self, subject: UUID, *seqs: int, conn: AsyncConnection | None = None) -> None:

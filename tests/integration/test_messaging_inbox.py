@@ -161,7 +161,7 @@ async def test_a_failed_event_of_another_topic_is_not_tried_with_every_event_of_
         if any(event.topic == "overtone" for event in events):
             raise RuntimeError
 
-    echo.before = [step]
+    echo.then = [step]
     s = new_id()
     await echo.hear(echo.record(s, 1, Overtone))
     tried.clear()
@@ -194,7 +194,7 @@ async def test_two_consumers_that_overlap_in_a_rebalance_apply_an_event_once(ech
         await both_inside.wait()
 
     async with echo.process() as other:
-        echo.before = other.before = [step]
+        echo.then = other.then = [step]
         results = await asyncio.gather(
             echo.hear(echo.record(s, 1)), other.hear(echo.record(s, 1)), return_exceptions=True
         )
@@ -212,7 +212,7 @@ async def test_a_handler_that_never_ends_is_stopped_and_its_event_quarantined(
         if any(event.data.number == 2 for event in events):
             await conn.execute(text("SELECT pg_sleep(60)"))
 
-    echo.before = [step]
+    echo.then = [step]
     s, other = subjects(2)
     await echo.hear(echo.record(s, 1), echo.record(s, 2), echo.record(other, 1))
     assert (await echo.heard(s), await echo.heard(other)) == ([1], [1])
@@ -234,12 +234,12 @@ async def _wait_for_a_lock_in_vain(conn: AsyncConnection, events: Sequence[Event
 async def test_trouble_with_the_database_repeats_the_batch_and_quarantines_nothing(echo: Echo, trouble: Any) -> None:
     s = new_id()
     records = [echo.record(s, 1), echo.record(s, 2)]
-    echo.before = [trouble]
+    echo.then = [trouble]
     async with transaction(echo.owner) as conn:
         await conn.execute(text("SELECT pg_advisory_xact_lock(77)"))
         with pytest.raises(DatabaseAway):
             await echo.hear(*records)
-    echo.before = []
+    echo.then = []
     assert (await echo.heard(s), await echo.quarantined()) == ([], [])
     await echo.hear(*records)
     assert await echo.heard(s) == [1, 2]
@@ -253,7 +253,7 @@ async def test_trouble_while_catching_up_repeats_the_batch_as_well(echo: Echo) -
         if events[0].seq == 2:
             await _wait_for_a_lock_in_vain(conn, events)
 
-    echo.before = [step]
+    echo.then = [step]
     async with transaction(echo.owner) as conn:
         await conn.execute(text("SELECT pg_advisory_xact_lock(77)"))
         with pytest.raises(DatabaseAway):
@@ -265,6 +265,6 @@ async def test_an_error_of_a_handler_that_only_looks_like_a_lost_connection_is_q
     async def step(conn: AsyncConnection, events: Sequence[Event]) -> None:
         raise FileNotFoundError
 
-    echo.before = [step]
+    echo.then = [step]
     await echo.hear(echo.record(new_id(), 1))
     assert [seq for seq, _ in await echo.quarantined()] == [1]
