@@ -132,11 +132,10 @@ async def _quarantine(target: Target) -> list[Finding]:
 async def _calendar(target: Target) -> list[Finding]:
     async with as_owner(target) as conn:
         calendars = await store.calendars(conn)
-        needed = await store.calendars_needed(conn)
-    missing = set(needed) - {name for name, _, _ in calendars}
+        missing = await store.calendars_missing(conn)
     return [
         *(_calendar_end(name, f"{until:%Y-%m-%d}", days) for name, until, days in calendars),
-        *(Finding(f"calendar {name}", "fail", "政策要用，可是没有数据") for name in sorted(missing)),
+        *(Finding(f"calendar {name}", "fail", "政策要用，可是没有数据") for name in missing),
     ] or [Finding("calendar", "ok", "这个政策按自然时间算，不用日历")]
 
 

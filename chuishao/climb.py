@@ -10,7 +10,7 @@ from rich.table import Table
 from rich.text import Text
 
 from chuishao.store import Rung
-from chuishao.words import ENDED, HOLDS, HOW, PHASES, SKIPPED, clock_time, level_name, span
+from chuishao.words import ENDED, HOLDS, HOW, PHASES, SKIPPED, clock_time, level_name, limit_time, span
 from shared.contracts.labels import category_label
 
 NOW, DONE, LATER, PASSED_OVER = "●", "✓", "○", "⊘"
@@ -65,7 +65,7 @@ def _time_left(case: dict[str, Any]) -> str:
     if case["phase"] == "resolved" or limit is None:
         return PHASES[case["phase"]]
     left = (datetime.fromisoformat(limit) - datetime.fromisoformat(case["now"])).total_seconds()
-    return f"还有 {span(left)} · 最晚 {clock_time(limit)} 有人{what}"
+    return f"还有 {span(left)} · 最晚 {limit_time(limit, case['now'])} 有人{what}"
 
 
 def _state(case: dict[str, Any]) -> str:

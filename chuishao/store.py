@@ -90,10 +90,11 @@ SELECT calendar, published_until,
        extract(epoch FROM published_until - public.clock_now())::float / 86400 AS days
   FROM public.calendar_horizon ORDER BY calendar
 """)
-# What the policy in force counts by; the natural clock needs no calendar.
-CALENDARS_NEEDED = text("""
+# What the policy in force counts by and has no hours; the natural clock needs none.
+CALENDARS_MISSING = text("""
 SELECT DISTINCT c FROM routing.term t JOIN routing.policy_in_force f ON f.policy = t.policy
- CROSS JOIN LATERAL (VALUES (t.accept_calendar), (t.resolve_calendar)) AS used(c) WHERE c <> 'natural' ORDER BY c
+ CROSS JOIN LATERAL (VALUES (t.accept_calendar), (t.resolve_calendar)) AS used(c)
+ WHERE c <> 'natural' AND NOT EXISTS (SELECT FROM public.calendar_span s WHERE s.calendar = c) ORDER BY c
 """)
 VACANT = text("""
 SELECT g.level, count(*) AS grids, count(*) FILTER (WHERE NOT EXISTS (
@@ -299,9 +300,9 @@ async def calendars(conn: AsyncConnection) -> list[tuple[str, datetime, float]]:
     return [(row.calendar, row.published_until, row.days) for row in await conn.execute(CALENDARS)]
 
 
-async def calendars_needed(conn: AsyncConnection) -> list[str]:
-    """The working-time calendars of the policy in force."""
-    return list((await conn.execute(CALENDARS_NEEDED)).scalars())
+async def calendars_missing(conn: AsyncConnection) -> list[str]:
+    """Calendars that the policy in force counts by and that have no hours."""
+    return list((await conn.execute(CALENDARS_MISSING)).scalars())
 
 
 async def vacancies(conn: AsyncConnection) -> list[tuple[str, int, int]]:

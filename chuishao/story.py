@@ -14,7 +14,7 @@ from chuishao import store
 from chuishao.client import Client, RefusedError, connected
 from chuishao.target import Target, as_owner, console, fail
 from chuishao.telephones import Telephone, arrived, telephone_of, telephone_of_number
-from chuishao.words import CHANNELS, ENDED, SKIPPED, clock_time, level_name, span
+from chuishao.words import CHANNELS, ENDED, SKIPPED, clock_time, level_name, limit_time, span
 from shared.auth import Principal
 
 LOOK_EVERY = 0.25
@@ -132,7 +132,7 @@ class Stage:
             reason = SKIPPED.get(hop["skipped"], hop["skipped"])
             console.print(f"   {at}  [yellow]⊘ {level_name(hop['level'])}{reason}，当场跳过[/]")
             return
-        limit = f"，最晚 {clock_time(case['accept_by'])} 有人接" if case["accept_by"] else ""
+        limit = f"，最晚 {limit_time(case['accept_by'], case['now'])} 有人接" if case["accept_by"] else ""
         console.print(f"   {at}  [blue]● {hop['holder']['label']}[/]{limit}  [dim]{why}[/]")
         holder = hop["holder"]
         async with as_owner(self._target) as conn:

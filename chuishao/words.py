@@ -99,6 +99,12 @@ def clock_time(at: datetime | str) -> str:
     return moment.astimezone(SHANGHAI).strftime("%H:%M:%S")
 
 
+def limit_time(at: str, now: str) -> str:
+    """A time limit; the day is said when it is another one."""
+    there, here = (datetime.fromisoformat(each).astimezone(SHANGHAI) for each in (at, now))
+    return clock_time(there) if there.date() == here.date() else f"{there.month}月{there.day}日 {there:%H:%M}"
+
+
 def span(seconds: float) -> str:
     """A length of time in words: 3小时12分, 4秒."""
     whole = max(round(seconds), 0)

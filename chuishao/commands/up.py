@@ -17,7 +17,6 @@ from shared.keys import Keys
 from shared.settings import Settings
 from shared.telemetry import configure_logging
 
-
 DISTRICTS = ("seed", "small", "none")
 
 

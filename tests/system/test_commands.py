@@ -146,6 +146,16 @@ def test_the_quarantine_is_empty_and_the_outbox_can_be_told_again(system: Runnin
     assert json.loads(system.run("quarantine", "list", "--json")) == []
 
 
+def test_the_climb_of_a_closed_case_is_drawn_once(system: Running) -> None:
+    body = {"category": "FAC.light", "text": "灯坏了", "place": {"grid": f"{C}-L1"}, "phone": "13912360002"}
+    issue = system.call("/api/intake/issues", body=body)
+    system.run("clock", "--advance", "1s")
+    system.call(f"/api/routing/cases/{issue['id']}/withdraw?code={issue['track']}", body={})
+    picture = system.run("watch", str(issue["number"]))
+    assert "居民撤回" in picture
+    assert "和平社区" in picture
+
+
 def test_the_story_is_played_to_its_end(system: Running) -> None:
     told = system.run("story")
     assert "中网格空缺，当场跳过" in told
