@@ -139,8 +139,16 @@ class Echo:
         async with transaction(self.owner) as conn:
             return (await conn.execute(text(statement), values)).all()
 
-    async def unpublished(self) -> int:
-        return len(await self.rows("SELECT FROM echo.outbox WHERE published_at IS NULL"))
+    async def has_heard(self, count: int) -> bool:
+        return len(await self.heard()) >= count
+
+    async def has_quarantined(self, count: int) -> bool:
+        return len(await self.quarantined()) >= count
+
+    async def all_published(self, count: int = 1) -> bool:
+        """Whether there are `count` rows in the outbox and none waits."""
+        rows = await self.rows("SELECT published_at FROM echo.outbox")
+        return len(rows) >= count and all(row.published_at for row in rows)
 
     async def quarantined(self) -> list[tuple[int | None, str]]:
         """(seq, reason) of what lies there, in the order of replay."""
