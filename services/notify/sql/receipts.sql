@@ -9,7 +9,6 @@ WITH r AS (
     SELECT DISTINCT ON (a.id) a.id, r.delivered, r.code, r.ref
     FROM r JOIN attempt a ON a.provider = r.provider
         AND (a.provider_ref = r.ref OR (a.provider_ref IS NULL AND a.message = r.out_id))
-    WHERE a.state IN ('sending', 'unknown', 'sent')
     ORDER BY a.id, r.delivered DESC
 )
 UPDATE attempt a
