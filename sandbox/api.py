@@ -39,6 +39,8 @@ async def control(body: ControlIn, context: Ctx, caller: Caller) -> dict[str, bo
     """Tells a provider how to behave; administrators only."""
     if caller.role != "admin":
         raise forbidden()
+    if body.behaviour == "refuse" and body.code is None:
+        raise invalid(("body", "code"), "要说用哪个错误码", "is needed")
     async with transaction(context.engine) as conn:
         if body.behaviour == "clear":
             await commands.clear(conn, context.keys, body.provider, body.address)

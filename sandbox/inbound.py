@@ -20,6 +20,6 @@ async def send_from_phone(given: Providers, phone: str, text: str, sequence: str
         "dest_code": "10690000",
         "sequence_id": sequence or str(time.time_ns()),
     }
-    async with httpx2.AsyncClient(timeout=10) as client:
+    async with httpx2.AsyncClient(timeout=10, trust_env=False) as client:
         answer = await client.post(given.callback("alibaba"), content=orjson.dumps([item]))
     return answer.text

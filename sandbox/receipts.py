@@ -32,7 +32,7 @@ RETRY = 1.0
 """Seconds between tries; the real providers take minutes, but then nobody here would see it."""
 TRIES = 60
 TIMEOUT = 5.0
-POLL = 0.05
+POLL = 0.1
 CHINA = ZoneInfo("Asia/Shanghai")
 
 _clients: WeakKeyDictionary[AsyncEngine, httpx2.AsyncClient] = WeakKeyDictionary()
@@ -41,7 +41,7 @@ _clients: WeakKeyDictionary[AsyncEngine, httpx2.AsyncClient] = WeakKeyDictionary
 def client(context: Context) -> httpx2.AsyncClient:
     """The process's HTTP client; its connections are kept."""
     if context.engine not in _clients:
-        _clients[context.engine] = httpx2.AsyncClient(timeout=TIMEOUT)
+        _clients[context.engine] = httpx2.AsyncClient(timeout=TIMEOUT, trust_env=False)
     return _clients[context.engine]
 
 

@@ -44,7 +44,9 @@ _wires: WeakKeyDictionary[AsyncEngine, _Wires] = WeakKeyDictionary()
 def _wired(context: Context) -> _Wires:
     """The channels of this process; their connections are kept between runs."""
     if context.engine not in _wires:
-        client = httpx2.AsyncClient(limits=httpx2.Limits(max_connections=AT_ONCE))
+        # The sandbox is on this machine: a proxy of the environment is for the real providers only.
+        real = context.settings.providers == "real"
+        client = httpx2.AsyncClient(limits=httpx2.Limits(max_connections=AT_ONCE), trust_env=real)
         given = providers(context.settings, context.keys)
         _wires[context.engine] = _Wires(
             {

@@ -335,9 +335,8 @@ async def test_callbacks_want_their_secret_and_their_signature(n: Notifying) -> 
     assert (await n.http.post(wrong, content=b"[]")).status_code == 404
     assert (await n.http.post(n.providers.callback("wechat"), content=b"<xml/>")).status_code == 404
     assert (await n.http.post(n.providers.callback("alibaba"), content=b"{")).status_code == 400
-    echo = await n.http.get(
-        n.providers.callback("wechat"), params=signed(n.providers.wechat_token) | {"echostr": "hello"}
-    )
+    query = signed(n.providers.wechat_token) | {"echostr": "hello"}
+    echo = await n.http.get(n.providers.callback("wechat"), params=query)
     assert (echo.status_code, echo.text) == (200, "hello")
 
 
