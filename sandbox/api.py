@@ -8,7 +8,7 @@ from typing import Annotated, Any
 from zoneinfo import ZoneInfo
 
 import orjson
-from fastapi import APIRouter, Query, Request
+from fastapi import APIRouter, Depends, Query, Request
 from fastapi.responses import JSONResponse
 
 from sandbox import commands
@@ -17,12 +17,12 @@ from sandbox.domain import acs3
 from sandbox.domain.checks import Refusal
 from sandbox.schemas import CardIn, ControlIn, TokenIn
 from shared.db import transaction
-from shared.http import Caller, Ctx
+from shared.http import Caller, Ctx, Route
 from shared.problems import forbidden, invalid
 from shared.providers import providers
 from shared.service import Context
 
-router = APIRouter(tags=["sandbox"])
+router = APIRouter(tags=["sandbox"], route_class=Route)
 CHINA = ZoneInfo("Asia/Shanghai")
 ERRORS: Mapping[str, str] = {
     "40001": "invalid credential, access_token is invalid or not latest",
@@ -34,11 +34,14 @@ ERRORS: Mapping[str, str] = {
 }
 
 
-@router.post("/control")
-async def control(body: ControlIn, context: Ctx, caller: Caller) -> dict[str, bool]:
-    """Tells a provider how to behave; administrators only."""
+def administrator(caller: Caller) -> None:
     if caller.role != "admin":
         raise forbidden()
+
+
+@router.post("/control", dependencies=[Depends(administrator)])
+async def control(body: ControlIn, context: Ctx) -> dict[str, bool]:
+    """Tells a provider how to behave; administrators only."""
     if body.behaviour == "refuse" and body.code is None:
         raise invalid(("body", "code"), "要说用哪个错误码", "is needed")
     async with transaction(context.engine) as conn:

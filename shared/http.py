@@ -1,14 +1,19 @@
 """What every service's HTTP has in common: strict schemas, texts, keyset pages, the caller, the context."""
 
 import base64
+import json
 import unicodedata
-from collections.abc import Sequence
+from collections.abc import Callable, Coroutine, Sequence
+from datetime import datetime
 from typing import Annotated, Any, TypeVar
 
 import orjson
-from fastapi import Depends, Header, Query, Request
-from pydantic import AfterValidator, BaseModel, ConfigDict
+from fastapi import Depends, Header, Query, Request, Response
+from fastapi.exceptions import RequestValidationError
+from fastapi.routing import APIRoute
+from pydantic import AfterValidator, BaseModel, ConfigDict, StringConstraints
 from pydantic_core import PydanticCustomError
+from starlette.types import Message
 
 from shared.auth import BadToken, Principal, read_token
 from shared.problems import invalid, unauthorized
@@ -41,6 +46,45 @@ def check_text(value: str) -> str:
 
 
 FreeText = Annotated[str, AfterValidator(check_text)]
+Code = Annotated[str, StringConstraints(min_length=1, max_length=64, pattern=r"^[^\x00-\x1f\x7f]+$")]
+"""A code or number of the workbook, as a caller names it; whether there is one is for the database to say."""
+
+
+# -- the order of refusals ------------------------------------------------------------------------------
+class Route(APIRoute):
+    """Refusals come in the order 401, 404, 403, 422: who may is a dependency, and it is asked also when the body cannot
+    even be read. A body that is too large is refused as such."""
+
+    def get_route_handler(self) -> Callable[[Request], Coroutine[Any, Any, Response]]:
+        handle = super().get_route_handler()
+
+        async def in_order(request: Request) -> Response:
+            if self.body_field is None:
+                return await handle(request)
+            request = _Readable(request.scope, request.receive)
+            await request.body()
+            try:
+                return await handle(request)
+            except RequestValidationError as error:
+                if error.errors()[0]["type"] == "json_invalid":
+                    await handle(Request(request.scope, _no_body))
+                raise
+
+        return in_order
+
+
+class _Readable(Request):
+    """Whatever makes a body unreadable is one error: broken UTF-8, endless numbers, bottomless nesting."""
+
+    async def json(self) -> Any:
+        try:
+            return json.loads(await self.body())
+        except (ValueError, RecursionError):
+            raise json.JSONDecodeError("unreadable", "", 0) from None
+
+
+async def _no_body() -> Message:
+    return {"type": "http.request", "body": b"", "more_body": False}
 
 
 # -- the caller and the surroundings --------------------------------------------------------------------
@@ -83,17 +127,24 @@ def encode_cursor(*position: Any) -> str:
     return base64.urlsafe_b64encode(orjson.dumps(position)).decode().rstrip("=")
 
 
-def decode_cursor(cursor: str | None, width: int = 1) -> list[Any] | None:
-    """The position a page ended at, or None for the first page. Raises Problem 422 naming `query.cursor`."""
+def decode_cursor(cursor: str | None, *parts: Callable[[str], Any]) -> tuple[Any, ...] | None:
+    """The position a page ended at, each part read by its function (such as UUID), or None for the first page.
+    Raises Problem 422 naming `query.cursor`."""
     if cursor is None:
         return None
     try:
         position = orjson.loads(base64.urlsafe_b64decode(cursor + "=" * (-len(cursor) % 4)))
-        if not isinstance(position, list) or len(position) != width:
-            raise ValueError
-    except ValueError:
+        return tuple(read(str(value)) for read, value in zip(parts, position, strict=True))
+    except (ValueError, TypeError):
         raise invalid(("query", "cursor"), "不是上一页给的值", "is not a cursor of ours") from None
-    return position
+
+
+def instant(text: str) -> datetime:
+    """A time with offset, as a part of a cursor. Raises ValueError."""
+    at = datetime.fromisoformat(text)
+    if at.tzinfo is None:
+        raise ValueError(text)
+    return at
 
 
 Cursor = Annotated[str | None, Query()]

@@ -8,6 +8,7 @@ from pydantic import AwareDatetime, Field
 
 from services.directory import commands, store
 from services.directory.commands import Absence
+from services.directory.domain.codes import code_of
 from services.directory.domain.posts import PostKind
 from services.directory.store import GridFilter
 from shared.db import transaction
@@ -18,6 +19,7 @@ from shared.http import (
     Cursor,
     IdempotencyKey,
     Limit,
+    Route,
     Schema,
     decode_cursor,
     page,
@@ -25,7 +27,7 @@ from shared.http import (
 from shared.idempotency import once
 from shared.problems import forbidden, invalid
 
-router = APIRouter()
+router = APIRouter(route_class=Route)
 
 Level = Literal["district", "subdistrict", "community", "large", "middle", "small", "micro"]
 Number = Annotated[str, Field(min_length=1, max_length=48)]
@@ -73,13 +75,13 @@ async def list_grids(
     cursor: Cursor = None,
     limit: Limit = PAGE,
 ) -> dict[str, Any]:
-    after = decode_cursor(cursor)
+    after = decode_cursor(cursor, UUID)
     async with transaction(ctx.engine) as conn:
         above = await store.find_grid(conn, parent) if parent is not None else None
         if parent is not None and above is None:
             raise invalid(("query", "parent"), "没有这个网格", "names an unknown grid")
         wanted = GridFilter(above["id"] if above else None, level, vacant)
-        grids = await store.list_grids(conn, wanted, _uuid(after), limit + 1)
+        grids = await store.list_grids(conn, wanted, after[0] if after else None, limit + 1)
         shown = page(grids, limit, lambda grid: (str(grid["id"]),))
         return {**shown, "items": await commands.grid_answers(conn, caller, shown["items"])}
 
@@ -120,17 +122,10 @@ async def put_post(
 
 @router.get("/departments", dependencies=[Depends(staff)])
 async def list_departments(ctx: Ctx, cursor: Cursor = None, limit: Limit = PAGE) -> dict[str, Any]:
-    after = decode_cursor(cursor)
+    after = decode_cursor(cursor, code_of)
     async with transaction(ctx.engine) as conn:
-        rows = await store.list_departments(conn, str(after[0]) if after else None, limit + 1)
+        rows = await store.list_departments(conn, after[0] if after else None, limit + 1)
     shown = page(rows, limit, lambda row: (row["code"],))
     # Load is the number of open whistles; there are none yet.
     items = [{"code": row["code"], "label": row["label"], "load": 0} for row in shown["items"]]
     return {**shown, "items": items}
-
-
-def _uuid(position: list[Any] | None) -> UUID | None:
-    try:
-        return UUID(position[0]) if position else None
-    except (ValueError, TypeError, AttributeError):
-        raise invalid(("query", "cursor"), "不是上一页给的值", "is not a cursor of ours") from None

@@ -12,13 +12,13 @@ from services.intake.commands import Request, Wanted
 from services.intake.domain.words import find_hints
 from services.intake.store import Page
 from shared.auth import Principal
-from shared.http import PAGE, Caller, Ctx, Cursor, IdempotencyKey, Limit, MaybeCaller, decode_cursor, page
+from shared.http import PAGE, Caller, Ctx, Cursor, IdempotencyKey, Limit, MaybeCaller, Route, decode_cursor, page
 from shared.problems import invalid
 
 MAX_IDS = 100
 BEFORE_ALL = UUID(int=0)
 
-router = APIRouter(tags=["intake"])
+router = APIRouter(tags=["intake"], route_class=Route)
 
 
 @router.get("/categories")
@@ -65,7 +65,8 @@ async def get_issues(
     wanted = Wanted(_ids(ids) if ids is not None else None, mine)
     if wanted.ids is None and not mine and not unplaced:
         raise invalid(("query", "ids"), "要写明看哪些", "or mine or unplaced is needed")
-    found = await commands.list_issues(context, caller, wanted, Page(_after(cursor), limit))
+    after = decode_cursor(cursor, UUID) or (BEFORE_ALL,)
+    found = await commands.list_issues(context, caller, wanted, Page(after[0], limit))
     items = [schemas.IssueOut.of(each) for each in found]
     return schemas.IssuesOut.model_validate(page(items, limit, lambda last: (str(last.id),)))
 
@@ -74,19 +75,14 @@ def _ids(given: list[str]) -> list[UUID]:
     texts = [part.strip() for each in given for part in each.split(",")]
     if len(texts) > MAX_IDS:
         raise invalid(("query", "ids"), f"一次最多 {MAX_IDS} 个", f"has more than {MAX_IDS}")
-    return [_uuid(each, "ids") for each in texts]
+    return [_uuid(each) for each in texts]
 
 
-def _after(cursor: str | None) -> UUID:
-    position = decode_cursor(cursor)
-    return _uuid(str(position[0]), "cursor") if position else BEFORE_ALL
-
-
-def _uuid(text: str, field: str) -> UUID:
+def _uuid(text: str) -> UUID:
     try:
         return UUID(text)
     except ValueError:
-        raise invalid(("query", field), "不是正确的编号", "is not an id") from None
+        raise invalid(("query", "ids"), "不是正确的编号", "is not an id") from None
 
 
 async def _placer(id: UUID, context: Ctx, caller: Caller) -> Principal:

@@ -31,9 +31,7 @@ class Request:
     body: bytes
 
 
-async def report_issue(
-    context: Context, caller: Principal | None, report: Report, request: Request
-) -> Answer:
+async def report_issue(context: Context, caller: Principal | None, report: Report, request: Request) -> Answer:
     """Takes a report (上报).
 
     Who may: anybody with a phone; `own` a person with a post at the place or above it; `on_behalf_of` whoever
@@ -61,9 +59,7 @@ def _reporter_key(context: Context, caller: Principal | None, report: Report) ->
     return f"phone:{context.keys.phone_index(report.phone).hex()}"
 
 
-async def _report(
-    conn: AsyncConnection, context: Context, caller: Principal | None, report: Report
-) -> Answer:
+async def _report(conn: AsyncConnection, context: Context, caller: Principal | None, report: Report) -> Answer:
     person = caller.person if caller else None
     if report.on_behalf_of and not await _is_staff(conn, caller):
         raise forbidden()
@@ -86,9 +82,7 @@ async def _is_staff(conn: AsyncConnection, caller: Principal | None) -> bool:
     return await store.has_post(conn, caller.person)
 
 
-def _new_issue(
-    context: Context, person: UUID | None, report: Report, place: store.Place | None
-) -> store.NewIssue:
+def _new_issue(context: Context, person: UUID | None, report: Report, place: store.Place | None) -> store.NewIssue:
     reporter = None if report.on_behalf_of else person
     phone = None if reporter else report.on_behalf_of or report.phone
     if reporter is None and phone is None:
@@ -167,10 +161,11 @@ async def read_issue(context: Context, caller: Principal | None, issue: UUID, co
     Who may: the reporter, whoever holds the code, command and admin, and those `store` lets read it.
     Errors: 401 with neither token nor code, 404 for everybody else and for a wrong code, 403 for the auditor.
     """
-    opened = code is not None and context.keys.check_track(issue, code)
-    if caller is None and not opened:
-        raise unauthorized() if code is None else not_found()
-    reader = store.Reader(caller.person if caller else None, everything=True) if opened else _reader(caller)
+    if code is not None and not context.keys.check_track(issue, code):
+        raise not_found()
+    if code is None and caller is None:
+        raise unauthorized()
+    reader = _reader(caller) if code is None else store.Reader(caller.person if caller else None, everything=True)
     async with transaction(context.engine) as conn:
         found = await store.read_one(conn, reader, issue)
         if found is None:
@@ -178,9 +173,7 @@ async def read_issue(context: Context, caller: Principal | None, issue: UUID, co
         return (await _with_reporters(conn, context, caller, [found]))[0]
 
 
-async def list_issues(
-    context: Context, caller: Principal, wanted: Wanted, page: store.Page
-) -> list[SeenIssue]:
+async def list_issues(context: Context, caller: Principal, wanted: Wanted, page: store.Page) -> list[SeenIssue]:
     """Issues the caller may see, oldest first, one more than `page.limit` if there are more.
 
     Who may: anybody signed in but the auditor (403); what the caller may not see is left out.
@@ -230,11 +223,14 @@ def _phone(context: Context, wrapped: bytes, sealed: bytes) -> str | None:
 
 
 async def check_may_place(context: Context, caller: Principal, issue: UUID) -> None:
-    """Before the body is looked at: 404 for an issue they may not see, 403 for whoever has no desk."""
+    """Before the body is looked at: 404 for an issue they may not see, 403 for whoever has no desk. One without a place
+    any desk may be told of, since it may belong below it."""
     async with transaction(context.engine) as conn:
-        if not await store.issue_exists(conn, issue):
+        placed = await store.is_placed(conn, issue)
+        if placed is None:
             raise not_found()
-        if caller.role != "command" and not await store.has_desk(conn, caller.person):
+        desk = caller.role == "command" or await store.has_desk(conn, caller.person)
+        if not desk or (placed and not await store.read_one(conn, _reader(caller), issue)):
             raise await _refusal(conn, caller, issue)
 
 
@@ -243,9 +239,7 @@ async def _refusal(conn: AsyncConnection, caller: Principal, issue: UUID) -> Exc
     return forbidden() if await store.read_one(conn, _reader(caller), issue) else not_found()
 
 
-async def place_issue(
-    context: Context, caller: Principal, issue: UUID, code: str, request: Request
-) -> Answer:
+async def place_issue(context: Context, caller: Principal, issue: UUID, code: str, request: Request) -> Answer:
     """Says where an issue belongs that fitted no grid.
 
     Who may: the district's desk, a desk above the grid named, command. Changes: the issue's place, once.
@@ -253,9 +247,7 @@ async def place_issue(
     """
     body = str(issue).encode() + b"\0" + request.body
     async with transaction(context.engine) as conn:
-        return await once(
-            conn, context.keys, caller.key, request.key, body, lambda: _place(conn, caller, issue, code)
-        )
+        return await once(conn, context.keys, caller.key, request.key, body, lambda: _place(conn, caller, issue, code))
 
 
 async def _place(conn: AsyncConnection, caller: Principal, issue: UUID, code: str) -> Answer:

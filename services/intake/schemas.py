@@ -4,13 +4,13 @@ from datetime import datetime
 from typing import Annotated, Any, Self
 from uuid import UUID
 
-from pydantic import AfterValidator, BaseModel, Field, StrictBool, StringConstraints, model_validator
+from pydantic import AfterValidator, BaseModel, Field, StrictBool, model_validator
 from pydantic_core import PydanticCustomError
 
 from services.intake.catalogue import catalogue
 from services.intake.commands import SeenIssue
 from services.intake.domain.issues import Report, ToldPlace
-from shared.http import FreeText, Schema
+from shared.http import Code, FreeText, Schema
 from shared.phones import e164
 
 
@@ -37,7 +37,6 @@ def _unknown_attachment(_: UUID) -> UUID:
 
 Category = Annotated[str, AfterValidator(_known_category)]
 Phone = Annotated[str, AfterValidator(_phone)]
-GridCode = Annotated[str, StringConstraints(min_length=1, max_length=64, pattern=r"^[^\x00-\x1f\x7f]+$")]
 AttachmentId = Annotated[UUID, AfterValidator(_unknown_attachment)]
 ShortText = Annotated[FreeText, Field(max_length=200)]
 
@@ -45,7 +44,7 @@ ShortText = Annotated[FreeText, Field(max_length=200)]
 class PlaceIn(Schema):
     """A grid's code, an address, or a point (WGS-84): exactly one."""
 
-    grid: GridCode | None = None
+    grid: Code | None = None
     address: ShortText | None = None
     lng: float | None = Field(None, ge=-180, le=180, allow_inf_nan=False, strict=True)
     lat: float | None = Field(None, ge=-90, le=90, allow_inf_nan=False, strict=True)
@@ -104,7 +103,7 @@ class ReportIn(Schema):
 
 
 class PlacedIn(Schema):
-    grid: GridCode
+    grid: Code
 
 
 class WordsIn(Schema):

@@ -59,7 +59,7 @@ WITH mine AS (
     SELECT s.grid, s.kind FROM directory.v1_absence a JOIN directory.v1_post s ON s.person = a.person
      WHERE a.stand_in = :person AND a.since <= public.clock_now() AND a.until > public.clock_now()
     UNION ALL
-    SELECT b.grid, 'bound' FROM directory.v1_binding b WHERE b.person = :person
+    SELECT b.grid, 'bound' FROM directory.v1_binding b WHERE b.person = :person AND b.kind = 'member'
 )
 SELECT i.id, i.number, i.category, i.text, i.address, i.lng, i.lat, i.reported_at, i.may_contact, i.reporter,
        g.code AS grid, g.label, coalesce(i.reporter = :person, false) AS is_mine
@@ -76,9 +76,9 @@ SELECT i.id, i.number, i.category, i.text, i.address, i.lng, i.lat, i.reported_a
 
 # Placing is for desks; which one is looked at once the grid is known.
 HAS_DESK = text("SELECT EXISTS (SELECT FROM directory.v1_post WHERE person = :person AND kind = 'desk')")
-EXISTS = text("SELECT EXISTS (SELECT FROM issue WHERE id = :id)").bindparams(bindparam("id", type_=Uuid))
+IS_PLACED = text("SELECT place IS NOT NULL FROM issue WHERE id = :id").bindparams(bindparam("id", type_=Uuid))
 
-# Whether the caller's desk, or one they stand in for, is the district's or above the grid named.
+# Whether the caller's desk is the district's or above the grid named.
 MAY_PLACE = text("""
 SELECT EXISTS (
     SELECT FROM directory.v1_post s JOIN directory.v1_grid desk ON desk.id = s.grid
@@ -96,9 +96,9 @@ UPDATE issue SET place = :grid, placed_by = :by, placed_at = public.clock_now(),
 GRID = text("SELECT id, code, label FROM directory.v1_grid WHERE code = :code AND void_at IS NULL")
 
 # Opens contacts; the vault logs each opening.
-CONTACTS = text(
-    "SELECT person, wrapped, sealed FROM vault.v1_contacts(:persons, 'intake.may_contact')"
-).bindparams(bindparam("persons", type_=ARRAY(Uuid)))
+CONTACTS = text("SELECT person, wrapped, sealed FROM vault.v1_contacts(:persons, 'intake.may_contact')").bindparams(
+    bindparam("persons", type_=ARRAY(Uuid))
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -248,9 +248,7 @@ def _span(page: Page) -> dict[str, Any]:
     return {"after": page.after, "limit": page.limit + 1}
 
 
-async def _read(
-    conn: AsyncConnection, statement: Any, reader: Reader, values: Mapping[str, Any]
-) -> list[Seen]:
+async def _read(conn: AsyncConnection, statement: Any, reader: Reader, values: Mapping[str, Any]) -> list[Seen]:
     rows = await conn.execute(statement, {"person": reader.person, "everything": reader.everything, **values})
     return [Seen(**row) for row in rows.mappings()]
 
@@ -261,9 +259,10 @@ async def lock_issue(conn: AsyncConnection, issue: UUID) -> Issue | None:
     return Issue.model_validate(row._mapping) if row else None
 
 
-async def issue_exists(conn: AsyncConnection, issue: UUID) -> bool:
-    """Whether there is such an issue."""
-    return bool((await conn.execute(EXISTS, {"id": issue})).scalar_one())
+async def is_placed(conn: AsyncConnection, issue: UUID) -> bool | None:
+    """Whether the issue has its place; None when there is no such issue."""
+    placed: bool | None = (await conn.execute(IS_PLACED, {"id": issue})).scalar_one_or_none()
+    return placed
 
 
 async def has_desk(conn: AsyncConnection, person: UUID | None) -> bool:

@@ -4,7 +4,7 @@ from hmac import compare_digest
 from typing import Annotated
 from uuid import UUID
 
-from fastapi import APIRouter, Query, Request
+from fastapi import APIRouter, Depends, Query, Request
 from fastapi.responses import JSONResponse, PlainTextResponse, Response
 
 from services.notify import commands, reading
@@ -12,29 +12,27 @@ from services.notify.callbacks import BadCallback, read_alibaba, read_wechat
 from services.notify.channels.wechat import callback_signature
 from services.notify.schemas import MessagesOut
 from shared.db import transaction
-from shared.http import PAGE, Caller, Ctx, Cursor, Limit, decode_cursor, encode_cursor
-from shared.problems import invalid, not_found
+from shared.http import PAGE, Caller, Ctx, Cursor, Limit, Route, decode_cursor, encode_cursor
+from shared.problems import forbidden, not_found
 from shared.providers import Providers, providers
 from shared.service import Context
 
-router = APIRouter(tags=["notify"])
+router = APIRouter(tags=["notify"], route_class=Route)
 
 
-@router.get("/messages")
+def accountable(caller: Caller) -> None:
+    """Command and the administrator: who was told what is for nobody else."""
+    if caller.role not in ("command", "admin"):
+        raise forbidden()
+
+
+@router.get("/messages", dependencies=[Depends(accountable)])
 async def get_messages(
-    context: Ctx,
-    caller: Caller,
-    issue: Annotated[UUID | None, Query()] = None,
-    cursor: Cursor = None,
-    limit: Limit = PAGE,
+    context: Ctx, issue: Annotated[UUID | None, Query()] = None, cursor: Cursor = None, limit: Limit = PAGE
 ) -> MessagesOut:
     """Who was told what (about an issue), oldest first; command and admin only."""
-    after = decode_cursor(cursor)
-    try:
-        position = UUID(str(after[0])) if after else None
-    except ValueError:
-        raise invalid(("query", "cursor"), "不是上一页给的值", "is not a cursor of ours") from None
-    shown, more = await reading.list_messages(context, caller, issue, position, limit)
+    after = decode_cursor(cursor, UUID)
+    shown, more = await reading.list_messages(context, issue, after[0] if after else None, limit)
     return MessagesOut(items=shown, next=encode_cursor(str(shown[-1].id)) if more else None)
 
 

@@ -7,7 +7,7 @@ from sqlalchemy import RowMapping
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from services.routing.domain import rights
-from services.routing.domain.states import ACTS, HOLDER, State, can
+from services.routing.domain.states import ACTS, DESK, FORMER, HOLDER, State, can
 from services.routing.present import state
 from services.routing.store import reading
 from services.routing.store.reading import Ties
@@ -35,16 +35,23 @@ async def access(conn: AsyncConnection, caller: Principal, id_: UUID) -> Access:
     row = await reading.case(conn, id_)
     if row is None:
         raise not_found()
-    ties = await reading.ties(conn, id_, caller.person) if caller.person else Ties()
+    found = await look(conn, caller, row)
+    ties = found.ties
     if not ties.reports and not rights.may_read(
         role=caller.role,
         holds=ties.holds,
-        posts=ties.posts,
+        posted=ties.posted,
         bound=ties.bound,
         held=ties.held_hop is not None,
         complained_of=ties.complained_of,
     ):
         raise not_found()
+    return found
+
+
+async def look(conn: AsyncConnection, caller: Principal, row: RowMapping) -> Access:
+    """What the caller is to a case that he is known to be allowed to read."""
+    ties = await reading.ties(conn, row["id"], caller.person) if caller.person else Ties()
     found = rights.relations(
         role=caller.role,
         rank=row["rank"],
@@ -68,12 +75,14 @@ async def access(conn: AsyncConnection, caller: Principal, id_: UUID) -> Access:
 def only_reports(found: Access, caller: Principal) -> bool:
     """A resident: she follows the case by `track`, where there are titles and no numbers of persons."""
     ties = found.ties
-    return caller.role is None and not (ties.holds or ties.posts or ties.bound or ties.held_hop)
+    return caller.role is None and not (ties.holds or ties.posted or ties.bound or ties.held_hop)
 
 
 def check_may(found: Access, act: str) -> None:
-    """Raises 403 when nothing ties the caller to this act. A former holder passes: he gets a 409 that tells more."""
-    row = ACTS[act]
-    former = HOLDER in row.by and found.ties.held_hop is not None
-    if not (row.by & found.relations or former or ("desk" in found.relations and HOLDER in row.by)):
+    """Raises 403 when nothing ties the caller to this act. Who has, or had, the case in hand passes: what he can no
+    longer do is a 409 that tells more."""
+    row, mine = ACTS[act], found.relations
+    had_it = bool(row.by & {HOLDER, FORMER}) and found.ties.held_hop is not None
+    on_behalf = HOLDER in row.by and DESK in mine
+    if not (row.by & mine or had_it or on_behalf):
         raise forbidden()

@@ -8,7 +8,7 @@ from fastapi import APIRouter, Depends, Query, Request
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from services.routing import commands, present
-from services.routing.access import access, check_may, only_reports
+from services.routing.access import access, check_may, look, only_reports
 from services.routing.commands import Answered, Effect, Wish
 from services.routing.domain.rights import READERS
 from services.routing.schemas import Act, Answer, Ask, Empty, Escalate, LevelName, Phase, Reply, Resolve
@@ -16,11 +16,24 @@ from services.routing.store import reading
 from shared.auth import Principal
 from shared.contracts.levels import RANK
 from shared.db import clock_now, transaction
-from shared.http import PAGE, Caller, Ctx, Cursor, IdempotencyKey, Limit, MaybeCaller, decode_cursor, page
+from shared.http import (
+    PAGE,
+    Caller,
+    Code,
+    Ctx,
+    Cursor,
+    IdempotencyKey,
+    Limit,
+    MaybeCaller,
+    Route,
+    decode_cursor,
+    instant,
+    page,
+)
 from shared.problems import forbidden, invalid, not_found, unauthorized
 
-router = APIRouter()
-Code = Annotated[str | None, Query()]
+router = APIRouter(route_class=Route)
+TrackCode = Annotated[str | None, Query()]
 
 
 # -- leaders and desks ------------------------------------------------------------------------------------
@@ -38,12 +51,12 @@ async def list_cases(
     ctx: Ctx,
     holder: Literal["me"] | None = None,
     phase: Phase | None = None,
-    grid: str | None = None,
+    grid: Code | None = None,
     level: LevelName | None = None,
     cursor: Cursor = None,
     limit: Limit = PAGE,
 ) -> dict[str, Any]:
-    after = decode_cursor(cursor)
+    after = decode_cursor(cursor, UUID)
     async with transaction(ctx.engine) as conn:
         rows = await reading.cases(
             conn,
@@ -53,10 +66,10 @@ async def list_cases(
             phase=phase,
             rank=RANK[level] if level else None,
             grid=await _grid(conn, grid),
-            after=_uuid(after),
+            after=after[0] if after else None,
             limit=limit + 1,
         )
-        items = [present.case(row, (await access(conn, caller, row["id"])).can) for row in rows]
+        items = [present.case(row, (await look(conn, caller, row)).can) for row in rows]
     return page(items, limit, lambda item: (item["id"],))
 
 
@@ -67,13 +80,6 @@ async def _grid(conn: AsyncConnection, code: str | None) -> UUID | None:
     if row is None:
         raise invalid(("query", "grid"), "没有这个网格", "is no grid we know")
     return UUID(str(row.id))
-
-
-def _uuid(position: list[Any] | None) -> UUID | None:
-    try:
-        return UUID(str(position[0])) if position else None
-    except ValueError:
-        raise invalid(("query", "cursor"), "不是上一页给的值", "is not a cursor of ours") from None
 
 
 def _may(name: str) -> Any:
@@ -164,19 +170,28 @@ async def resolve(
     return await _act(request, ctx, caller, id, "resolve", body, effect, key)
 
 
+async def overseer(caller: Caller, ctx: Ctx) -> Principal:
+    """Command, and whoever sits at a desk."""
+    async with transaction(ctx.engine) as conn:
+        if caller.role != "command" and not await reading.is_desk(conn, caller.person):
+            raise forbidden()
+    return caller
+
+
 @router.get("/supervision")
 async def supervision(
-    caller: Caller, ctx: Ctx, grid: str | None = None, cursor: Cursor = None, limit: Limit = PAGE
+    caller: Annotated[Principal, Depends(overseer)],
+    ctx: Ctx,
+    grid: Code | None = None,
+    cursor: Cursor = None,
+    limit: Limit = PAGE,
 ) -> dict[str, Any]:
-    after = decode_cursor(cursor, 2)
+    after = decode_cursor(cursor, instant, UUID)
     async with transaction(ctx.engine) as conn:
-        everything = caller.role in READERS
-        if not everything and not await reading.is_desk(conn, caller.person):
-            raise forbidden()
         rows = await reading.supervision(
             conn,
             person=caller.person,
-            everything=everything,
+            everything=caller.role == "command",
             grid=await _grid(conn, grid),
             after=after,
             limit=limit + 1,
@@ -186,7 +201,7 @@ async def supervision(
 
 
 # -- the resident ---------------------------------------------------------------------------------------------
-async def resident(id: UUID, ctx: Ctx, caller: MaybeCaller, code: Code = None) -> Principal | None:
+async def resident(id: UUID, ctx: Ctx, caller: MaybeCaller, code: TrackCode = None) -> Principal | None:
     """Lets the reporter in by token, or anyone by the issue's code. 401 without either, 404 for a wrong one."""
     if code is not None:
         if not ctx.keys.check_track(id, code):
@@ -195,10 +210,8 @@ async def resident(id: UUID, ctx: Ctx, caller: MaybeCaller, code: Code = None) -
     if caller is None:
         raise unauthorized()
     async with transaction(ctx.engine) as conn:
-        ties = await reading.ties(conn, id, caller.person) if caller.person else reading.Ties()
-        if not ties.reports:
-            found = caller.role in READERS or ties.posts or ties.holds
-            raise forbidden() if found else not_found()
+        if not (await access(conn, caller, id)).ties.reports:
+            raise forbidden()
     return caller
 
 

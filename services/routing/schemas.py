@@ -4,7 +4,7 @@ from typing import Annotated, Literal
 
 from pydantic import Field
 
-from shared.http import FreeText, Schema
+from shared.http import Code, FreeText, Schema
 
 Version = Annotated[int, Field(ge=0)]
 
@@ -13,7 +13,7 @@ class Act(Schema):
     """An act on a case at the version that was seen; `for` is the person a desk acts for (代办)."""
 
     version: Version
-    acting_for: str | None = Field(None, alias="for", max_length=64)
+    acting_for: Code | None = Field(None, alias="for")
 
 
 class Escalate(Act):

@@ -43,16 +43,14 @@ def relations(
     return frozenset(found)
 
 
-def may_read(
-    *, role: str | None, holds: bool, posts: Collection[int], bound: bool, held: bool, complained_of: bool
-) -> bool:
-    """Leaders and desks on the place's path, present and former holders, bound members, and the reading roles.
-    Someone complained of (`about_leader`) does not learn of it by his post."""
+def may_read(*, role: str | None, holds: bool, posted: bool, bound: bool, held: bool, complained_of: bool) -> bool:
+    """Leaders and desks on the place's path and their stand-ins, present and former holders, bound members, and the
+    reading roles. Someone complained of (`about_leader`) does not learn of it by his post."""
     if role in READERS or holds:
         return True
     if complained_of:
         return False
-    return bool(posts) or bound or held
+    return posted or bound or held
 
 
 def may_know_skips(*, role: str | None, desks: Collection[int]) -> bool:

@@ -92,6 +92,9 @@ def allows(act: Act, state: State) -> bool:
 
 
 def can(state: State, relations: Iterable[str]) -> list[str]:
-    """The acts that someone with these relations to the case has now, in the table's order."""
+    """The acts that someone with these relations to the case has now, in the table's order. A desk above has those of
+    the holder as well, on his behalf."""
     mine = frozenset(relations)
+    if DESK in mine:
+        mine |= {HOLDER}
     return [act.name for act in ACTS.values() if act.by & mine and CLOCK not in act.by and allows(act, state)]

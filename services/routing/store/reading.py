@@ -38,18 +38,33 @@ SELECT y.*, h.grid, g.label AS grid_label, g.level AS grid_level, g.kind AS grid
   LEFT JOIN directory.v1_grid g ON g.id = h.grid
  WHERE y.case_id = :id ORDER BY y.seq
 """)
+# The posts of a person: their own, and those they stand in for at this moment.
+_MINE = """
+WITH mine AS (
+    SELECT s.grid, s.kind FROM directory.v1_post s WHERE s.person = :person
+    UNION ALL
+    SELECT s.grid, 'stand-in' FROM directory.v1_absence a JOIN directory.v1_post s ON s.person = a.person
+     WHERE a.stand_in = :person AND a.since <= public.clock_now() AND public.clock_now() < a.until
+)
+"""
+# Somebody the reporter complains about: who had a post at the place when it was told, or has one now.
+_COMPLAINED_OF = """(c.about_leader AND c.placed AND c.reporter IS DISTINCT FROM CAST(:person AS uuid)
+           AND (CAST(:person AS uuid) = ANY (c.recused) OR EXISTS (SELECT FROM mine m WHERE m.grid = c.place)))"""
+_HOLDS = """(c.holder_kind = 'person' AND c.holder_person = :person
+           OR c.holder_kind = 'desk' AND EXISTS (SELECT FROM mine m WHERE m.grid = c.grid AND m.kind = 'desk'))"""
+_POSTED = """EXISTS (SELECT FROM directory.v1_path p JOIN mine m ON m.grid = p.up WHERE p.grid = c.place)"""
+_BOUND = """EXISTS (SELECT FROM directory.v1_path p JOIN directory.v1_binding b ON b.grid = p.up
+           WHERE p.grid = c.place AND b.kind = 'member' AND b.person = :person)"""
 # What ties a person to a case: all rights come from these facts.
-TIES = text("""
+TIES = text(
+    _MINE
+    + f"""
 SELECT c.reporter = :person AS reports,
-       c.holder_kind = 'person' AND c.holder_person = :person
-           OR c.holder_kind = 'desk' AND EXISTS (SELECT FROM directory.v1_post o
-               WHERE o.grid = c.grid AND o.kind = 'desk' AND o.person = :person) AS holds,
-       coalesce((SELECT array_agg(p.rank) FROM directory.v1_path p JOIN directory.v1_post o ON o.grid = p.up
-           WHERE p.grid = c.place AND o.person = :person), '{}') AS posts,
-       coalesce((SELECT array_agg(p.rank) FROM directory.v1_path p JOIN directory.v1_post o ON o.grid = p.up
-           WHERE p.grid = c.place AND o.person = :person AND o.kind = 'desk'), '{}') AS desks,
-       EXISTS (SELECT FROM directory.v1_path p JOIN directory.v1_binding b ON b.grid = p.up
-           WHERE p.grid = c.place AND b.kind = 'member' AND b.person = :person) AS bound,
+       {_HOLDS} AS holds,
+       {_POSTED} AS posted,
+       coalesce((SELECT array_agg(p.rank) FROM directory.v1_path p JOIN mine m ON m.grid = p.up
+           WHERE p.grid = c.place AND m.kind = 'desk'), '{{}}') AS desks,
+       {_BOUND} AS bound,
        (SELECT max(h.hop) FROM hops h WHERE h.case_id = c.id AND (h.holder_person = :person
            OR h.holder_kind = 'desk' AND EXISTS (SELECT FROM directory.v1_post o
                WHERE o.grid = h.grid AND o.kind = 'desk' AND o.person = :person))) AS held_hop,
@@ -58,9 +73,10 @@ SELECT c.reporter = :person AS reports,
            OR h.holder_kind = 'desk' AND EXISTS (SELECT FROM directory.v1_post o
                WHERE o.grid = h.grid AND o.kind = 'desk' AND o.person = :person))) AS claimable,
        :person = ANY (c.recused) AS recused,
-       c.about_leader AND c.reporter IS DISTINCT FROM :person AND :person = ANY (c.recused) AS complained_of
+       {_COMPLAINED_OF} AS complained_of
   FROM cases c WHERE c.id = :id
-""")
+"""
+)
 # The hop a former holder may claim: left to a timeout or handed up, since the last "not solved".
 CLAIMABLE = text("""
 SELECT h.rank, h.grid, h.holder_person, h.holder_post
@@ -78,22 +94,16 @@ PERSON_BY_NO = text("SELECT id FROM directory.v1_person WHERE no = :no")
 GRID_BY_CODE = text("SELECT id, rank, village FROM directory.v1_grid WHERE code = :code")
 # Cases of the caller's subtrees, or held by him; oldest first (ids are ordered by time).
 LIST = text(
-    _CASE
-    + """
+    _MINE
+    + _CASE
+    + f"""
  WHERE (CAST(:after AS uuid) IS NULL OR c.id > :after)
    AND (CAST(:phase AS text) IS NULL OR c.phase = :phase)
    AND (CAST(:rank AS int) IS NULL OR c.rank = :rank)
    AND (CAST(:grid AS uuid) IS NULL OR EXISTS (
         SELECT FROM directory.v1_path p WHERE p.grid = c.grid AND p.up = :grid))
-   AND (NOT :mine OR c.holder_kind = 'person' AND c.holder_person = :person
-        OR c.holder_kind = 'desk' AND c.grid IN (
-            SELECT o.grid FROM directory.v1_post o WHERE o.kind = 'desk' AND o.person = :person))
-   AND (:everything OR c.holder_person = :person
-        OR NOT (c.about_leader AND CAST(:person AS uuid) = ANY (c.recused)) AND EXISTS (
-            SELECT FROM directory.v1_path p JOIN directory.v1_post o ON o.grid = p.up
-             WHERE p.grid = c.place AND o.person = :person)
-        OR EXISTS (SELECT FROM directory.v1_path p JOIN directory.v1_binding b ON b.grid = p.up
-             WHERE p.grid = c.place AND b.kind = 'member' AND b.person = :person))
+   AND (NOT :mine OR {_HOLDS})
+   AND (:everything OR {_HOLDS} OR NOT {_COMPLAINED_OF} AND ({_POSTED} OR {_BOUND}))
  ORDER BY c.id LIMIT :limit
 """
 )
@@ -121,7 +131,7 @@ class Ties:
 
     reports: bool = False
     holds: bool = False
-    posts: frozenset[int] = frozenset()
+    posted: bool = False
     desks: frozenset[int] = frozenset()
     bound: bool = False
     held_hop: int | None = None
@@ -147,7 +157,7 @@ async def ties(conn: AsyncConnection, id_: UUID, person: UUID) -> Ties:
     if row is None:
         return Ties()
     facts: dict[str, Any] = dict(row)
-    return Ties(**{**facts, "posts": frozenset(row["posts"]), "desks": frozenset(row["desks"])})
+    return Ties(**{**facts, "desks": frozenset(row["desks"])})
 
 
 async def policy(conn: AsyncConnection, id_: str) -> Policy:
@@ -168,7 +178,7 @@ async def supervision(
     person: UUID | None,
     everything: bool,
     grid: UUID | None,
-    after: list[Any] | None,
+    after: tuple[datetime, UUID] | None,
     limit: int,
 ) -> Sequence[RowMapping]:
     """A page of the supervision list, longest first; `after` is (since, id) of the last one seen."""
@@ -177,7 +187,7 @@ async def supervision(
         "person": person,
         "everything": everything,
         "grid": grid,
-        "after_at": datetime.fromisoformat(since) if since else None,
+        "after_at": since,
         "after_id": id_,
         "limit": limit,
     }

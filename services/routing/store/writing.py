@@ -75,7 +75,7 @@ INSERT INTO cases (id, number, category, urgency, class, policy, place, placed, 
                    recused, rank, grid, opened_at, promised_by)
 SELECT r.id, r.number, r.category, r.urgency, r.class, r.policy, r.place, r.placed, r.start_rank, r.reporter, r.own,
        r.about_leader,
-       CASE WHEN r.own THEN '{}'::uuid[] ELSE ARRAY[r.reporter] || CASE WHEN r.about_leader
+       CASE WHEN r.own THEN '{}'::uuid[] ELSE ARRAY[r.reporter] || CASE WHEN r.about_leader AND r.placed
            THEN ARRAY(SELECT o.person FROM directory.v1_post o WHERE o.grid = r.place) ELSE '{}'::uuid[] END END,
        r.first - 1, r.place, now.at, now.at + r.total * interval '1 microsecond'
   FROM jsonb_to_recordset(:rows) AS r(id uuid, number text, category text, urgency text, class text, policy text,
@@ -92,7 +92,13 @@ SELECT DISTINCT ON (r.id) r.id, p.rank, p.up AS grid, o.kind AS post
   JOIN directory.v1_post o ON o.grid = p.up AND o.person = r.reporter
  ORDER BY r.id, p.rank
 """).bindparams(bindparam("rows", type_=JSONB))
-PLACE = text("UPDATE cases SET place = :place, placed = true WHERE id = :id")
+# Only now is it known about whom an `about_leader` is.
+PLACE = text("""
+UPDATE cases SET place = :place, placed = true,
+       recused = recused || CASE WHEN about_leader
+           THEN ARRAY(SELECT o.person FROM directory.v1_post o WHERE o.grid = :place) ELSE '{}'::uuid[] END
+ WHERE id = :id
+""")
 
 # -- locks ------------------------------------------------------------------------------------------------
 LOCK_CASE = text("SELECT *, public.clock_now() AS now FROM cases WHERE id = :id FOR UPDATE")
@@ -166,10 +172,10 @@ UPDATE cases SET seq = seq + 1, version = version + 1, phase = 'accepted', accep
 """)
 PAUSE = text(f"""
 UPDATE cases SET seq = seq + 1, version = version + 1, on_hold = :why,
-       accept_left = greatest(0, accept_left - CASE WHEN accept_by IS NULL THEN 0
-           ELSE public.open_between(accept_calendar, accept_since, public.clock_now()) END),
-       resolve_left = greatest(0, resolve_left - CASE WHEN resolve_by IS NULL THEN 0
-           ELSE public.open_between(resolve_calendar, resolve_since, public.clock_now()) END),
+       accept_left = CASE WHEN accept_by IS NULL THEN accept_left
+           ELSE greatest(0, accept_left - public.open_between(accept_calendar, accept_since, public.clock_now())) END,
+       resolve_left = CASE WHEN resolve_by IS NULL THEN resolve_left
+           ELSE greatest(0, resolve_left - public.open_between(resolve_calendar, resolve_since, public.clock_now())) END,
        {_STILL},
        wait_by = public.clock_now() + :wait * interval '1 microsecond', nagged = 0,
        nags = ARRAY(SELECT public.clock_now() + n * interval '1 microsecond' FROM unnest(CAST(:nags AS bigint[])) n)
