@@ -1,0 +1,298 @@
+"""The rights matrix, `tests/rights.yaml`, walked: every endpoint × everybody who may call it."""
+
+from collections.abc import AsyncIterator, Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, get_args
+
+import httpx2
+import pytest
+import pytest_asyncio
+import yaml
+from starlette.routing import Mount, Route
+
+from chuishao.wiring import SERVICES
+from services.directory.domain.posts import PostKind
+from services.routing.domain import states
+from shared.auth import ROLES
+from shared.problems import MEDIA_TYPE
+from tests.world import U1, U3, Issue, World
+
+MATRIX: dict[str, Any] = yaml.safe_load((Path(__file__).parents[1] / "rights.yaml").read_text())
+CALLERS: dict[str, dict[str, Any]] = MATRIX["callers"]
+RIGHTS: dict[str, dict[str | int, str]] = MATRIX["rights"]
+TIES = {states.HOLDER, states.FORMER, states.BOUND, states.REPORTER, states.DESK}
+BINDINGS = {"unit", "section", "member"}
+
+RESIDENT = {"phone": CALLERS["reporter"]["who"]}
+REPORT = {"category": "FAC.light", "text": "灯坏了", "place": {"grid": U1}}
+AWAY = {"from": "2027-05-01T00:00:00+08:00", "to": "2027-05-02T00:00:00+08:00"}
+
+# What each request sends beyond the version of a case.
+BODIES: dict[str, dict[str, Any]] = {
+    "POST /api/intake/issues": {**REPORT, **RESIDENT},
+    "POST /api/intake/issues#own": {**REPORT, "own": True},
+    "POST /api/intake/issues#on_behalf": {**REPORT, "on_behalf_of": RESIDENT},
+    "PUT /api/intake/issues/{id}/place": {"grid": U1},
+    "PUT /api/intake/issues/{id}/place#again": {"grid": U1},
+    "POST /api/routing/cases/{id}/answer": {"solved": "yes"},
+    "POST /api/routing/cases/{id}/withdraw": {},
+    "POST /api/routing/cases/{id}/reply": {"text": "三楼"},
+    "POST /api/routing/cases/{id}/accept": {},
+    "POST /api/routing/cases/{id}/claim": {},
+    "POST /api/routing/cases/{id}/claim#late": {},
+    "POST /api/routing/cases/{id}/escalate": {"reason": "办不了"},
+    "POST /api/routing/cases/{id}/ask": {"text": "几楼？"},
+    "POST /api/routing/cases/{id}/resolve": {"reply": "换了"},
+    "PUT /api/directory/people/{no}/absence": AWAY,
+    "PUT /api/directory/grids/{code}/posts/{kind}": {"person": None},
+    "POST /sandbox/control": {"provider": "alibaba", "behaviour": "clear"},
+}
+ACTS = {name for name in BODIES if "/cases/" in name and name.rpartition("/")[2] not in ("answer", "withdraw", "reply")}
+# Acts that bring the case to where the request is possible.
+BEFORE: dict[str, tuple[tuple[str, dict[str, Any]], ...]] = {
+    "resolve": (("accept", {}),),
+    "claim#late": (("accept", {}),),
+    "answer": (("accept", {}), ("resolve", {"reply": "换了"})),
+    "reply": (("ask", {"text": "几楼？"}),),
+}
+QUERIES = {
+    "GET /api/intake/issues#ids": "ids={id}",
+    "GET /api/intake/issues#mine": "mine=true&limit=200",
+    "GET /api/intake/issues#unplaced": "unplaced=true",
+    "GET /api/routing/cases": "limit=200",
+    "GET /api/routing/cases#mine": "holder=me&limit=200",
+    "GET /api/notify/messages": "issue={id}",
+}
+# Whom the body alone tells from others: what he names in it is settled after the form.
+BY_BODY = {"POST /api/intake/issues#own", "POST /api/intake/issues#on_behalf"}
+BY_BODY_FOR = {("PUT /api/intake/issues/{id}/place", "desk_elsewhere")}
+
+
+@dataclass
+class Scene:
+    """The case the matrix is about, in the state a request needs."""
+
+    world: World
+    cases: dict[str, Issue]
+
+    async def case(self, request: str) -> Issue:
+        name = request.rpartition("/")[2] if "/cases/{id}/" in request else ""
+        name = "unplaced" if request.endswith(("#unplaced", "/place")) else name
+        name = "supervised" if request.endswith("/supervision") else name
+        if name not in self.cases:
+            self.cases[name] = await self._make(name)
+        return self.cases[name]
+
+    async def _make(self, name: str) -> Issue:
+        if name == "unplaced":
+            return await self.complain(about_leader=False, place={"address": "和平路尽头"})
+        issue = await self.complain()
+        await self._act(issue, "escalate", "P014", reason="办不了")
+        for act, body in BEFORE.get(name, ()):
+            await self._act(issue, act, "P012", **body)
+        if name == "supervised":
+            await self.world.sql(
+                "UPDATE routing.cases SET supervised_at = clock_now(), supervised_why = 'promise' WHERE id = :id",
+                id=issue.id,
+            )
+        return issue
+
+    async def complain(self, **how: Any) -> Issue:
+        body = {**REPORT, "about_leader": True, "on_behalf_of": RESIDENT, **how}
+        answer = await self.world.call("POST", "/api/intake/issues", CALLERS["entered_for_her"]["who"], json=body)
+        assert answer.status_code == 201, answer.text
+        await self.world.settle()
+        return Issue(self.world, **answer.json())
+
+    @staticmethod
+    async def _act(issue: Issue, act: str, who: str, **body: Any) -> None:
+        assert (await issue.try_act(act, who, **body)).status_code == 200
+
+    def spent(self, issue: Issue) -> None:
+        """The case is no longer in its state: the next one who asks gets another."""
+        self.cases = {name: each for name, each in self.cases.items() if each is not issue}
+
+    async def ask(self, request: str, caller: str, content: bytes | None = None) -> tuple[Issue, httpx2.Response]:
+        """One request by one caller; with `content` instead of its body."""
+        issue, given = await self.case(request), CALLERS[caller]
+        method, _, path = request.partition("#")[0].partition(" ")
+        path = path.format(id=issue.id, no="P014", code=U1 if method == "GET" else U3, kind="leader")
+        query = QUERIES.get(request, "").format(id=issue.id)
+        if "code" in given:
+            query += f"&code={issue.code if given['code'] == 'right' else 'AAAAAAAAAA'}"
+        more: dict[str, Any] = {}
+        if content is not None:
+            more = {"content": content, "headers_more": {"Content-Type": "application/json"}}
+        elif request in BODIES:
+            more = {"json": await self._body(request, issue, given)}
+        return issue, await self._send(method, f"{path}?{query}", given.get("who"), **more)
+
+    async def _body(self, request: str, issue: Issue, given: dict[str, Any]) -> dict[str, Any]:
+        if request not in ACTS:
+            return BODIES[request]
+        version = await self.world.scalar("SELECT version FROM routing.cases WHERE id = :id", id=issue.id)
+        on_behalf = {"for": given["for"]} if "for" in given and "claim" not in request else {}
+        return {"version": version, **on_behalf, **BODIES[request]}
+
+    async def _send(self, method: str, path: str, who: str | None, **more: Any) -> httpx2.Response:
+        headers = {"Authorization": f"Bearer {await self.world.token(who)}"} if who else {}
+        headers |= more.pop("headers_more", {})
+        return await self.world.http.request(method, path, headers=headers, **more)
+
+
+@pytest_asyncio.fixture(scope="module", loop_scope="session")
+async def scene(world: World) -> AsyncIterator[Scene]:
+    """P010 is away these days and P024 stands in; a section is bound to the building."""
+    away = {"from": "2026-11-01T00:00:00+08:00", "to": "2026-12-31T00:00:00+08:00", "stand_in": "P024"}
+    assert (await world.call("PUT", "/api/directory/people/P010/absence", "P010", json=away)).status_code == 200
+    await world.sql(
+        "INSERT INTO directory.binding (kind, unit, person, grid) SELECT 'section', '区财政局一股', p.id, g.id"
+        " FROM directory.person p, directory.grid g WHERE p.no = 'P044' AND g.code = :code",
+        code=U1.rpartition("-")[0],
+    )
+    yield Scene(world, {})
+
+
+# -- the matrix is whole --------------------------------------------------------------------------------------
+def endpoints(world: World) -> Iterator[str]:
+    """Every route of every service, in the documentation or not."""
+    for mount, service in zip(world.parts.app.routes, SERVICES, strict=True):
+        assert isinstance(mount, Mount)
+        assert service.router
+        assert mount.path.endswith(service.name)
+        for route in (*getattr(mount.app, "routes", ()), *service.router.routes):
+            if isinstance(route, Route):
+                yield from (f"{method} {mount.path}{route.path}" for method in (route.methods or set()) - {"HEAD"})
+
+
+def named() -> set[str]:
+    """What the matrix names, with the service's name where it says so."""
+    services = [f"/api/{service.name}" for service in SERVICES if service.name != "sandbox"] + ["/sandbox"]
+    found = {request.partition("#")[0] for request in RIGHTS} | set(MATRIX["secret"])
+    for each in MATRIX["open"]:
+        found |= {each.replace("/api/{service}", service) for service in services}
+    return found
+
+
+async def test_the_matrix_names_every_endpoint_and_no_other(world: World) -> None:
+    assert set(endpoints(world)) == named()
+
+
+def test_the_matrix_names_every_role_post_binding_and_tie_to_a_case() -> None:
+    present = {tie for caller in CALLERS.values() for tie in caller.get("as", ())}
+    assert {*ROLES, *get_args(PostKind), *BINDINGS, *TIES} <= present
+
+
+@pytest.mark.parametrize("request_", RIGHTS)
+def test_every_endpoint_names_every_caller_once(request_: str) -> None:
+    names = [name for row in RIGHTS[request_].values() for name in row.split()]
+    assert sorted(names) == sorted(CALLERS)
+
+
+# -- the walk -------------------------------------------------------------------------------------------------
+def shown(request: str, issue: Issue, answer: httpx2.Response) -> bool:
+    """Whether the success shows what it is about: the case in a list, the skipped level, the persons of a grid."""
+    body = answer.json()
+    if request.endswith("#skips"):
+        return "recused" in [hop["skipped"] for hop in body["hops"]]
+    if request.endswith("#posts"):
+        return bool(body["posts"])
+    if request.startswith(("GET /api/intake/issues#", "GET /api/routing/cases", "GET /api/routing/supervision")):
+        return "items" not in body or issue.id in [item["id"] for item in body["items"]]
+    return True
+
+
+def expected(request: str) -> dict[str, str | int]:
+    return {name: outcome for outcome, names in RIGHTS[request].items() for name in names.split()}
+
+
+@pytest.mark.parametrize("request_", RIGHTS)
+async def test_each_caller_gets_what_the_matrix_says(scene: Scene, request_: str) -> None:
+    found: dict[str, str | int] = {}
+    for caller in CALLERS:
+        issue, answer = await scene.ask(request_, caller)
+        if answer.is_success:
+            found[caller] = "ok" if shown(request_, issue, answer) else "hidden"
+            if not request_.startswith("GET"):
+                scene.spent(issue)
+        else:
+            found[caller] = answer.status_code
+            assert answer.headers["content-type"] == MEDIA_TYPE
+    assert found == expected(request_)
+
+
+@pytest.mark.parametrize("request_", [each for each in BODIES if each not in BY_BODY])
+async def test_who_may_is_settled_before_the_body_is_looked_at(scene: Scene, request_: str) -> None:
+    """Refusals in order: 401, 404, 403, 422. What is sent is not even JSON."""
+    refused = {
+        name: outcome
+        for name, outcome in expected(request_).items()
+        if outcome in (401, 403, 404) and (request_, name) not in BY_BODY_FOR
+    }
+    found = {name: (await scene.ask(request_, name, content=b"{"))[1].status_code for name in refused}
+    assert found == refused
+
+
+@pytest.mark.parametrize("request_", MATRIX["open"])
+async def test_what_is_open_answers_anybody(world: World, request_: str) -> None:
+    method, _, path = request_.replace("{service}", "routing").partition(" ")
+    answer = await world.http.request(method, path, json={"text": "灯"} if method == "POST" else None)
+    assert answer.status_code == 200
+
+
+@pytest.mark.parametrize("request_", MATRIX["secret"])
+async def test_a_providers_door_stays_shut_without_its_secret(world: World, request_: str) -> None:
+    method, _, path = request_.partition(" ")
+    answer = await world.http.request(method, path.format(secret="0" * 32), json={})
+    assert answer.status_code in (400, 404) or answer.json()["errcode"] in (40001, 40002)
+
+
+# -- beyond the table -------------------------------------------------------------------------------------------
+async def test_what_one_may_not_know_of_answers_like_what_does_not_exist(scene: Scene) -> None:
+    issue = await scene.case("GET /api/routing/cases/{id}")
+    nothing = "0199a000-0000-7000-8000-000000000000"
+    for path in ("routing/cases", "routing/track", "intake/issues"):
+        for who in ("P016", "P026", "department:WATER"):
+            real, unreal = [
+                (await scene.world.call("GET", f"/api/{path}/{id_}", who)).json() for id_ in (issue.id, nothing)
+            ]
+            assert {**real, "instance": ""} == {**unreal, "instance": ""}
+            assert real["status"] == 404
+
+
+async def test_a_desk_above_says_for_whom_it_acts(scene: Scene) -> None:
+    issue = await scene.case("GET /api/routing/cases/{id}")
+    assert (await issue.try_act("accept", "P003")).status_code == 403
+    for someone in ("P014", "P999", "P0\u000012"):
+        answer = await issue.try_act("accept", "P003", **{"for": someone})
+        assert (answer.status_code, answer.json()["errors"][0]["loc"]) == (422, ["body", "for"])
+
+
+async def test_after_the_third_no_only_that_desk_the_district_and_command_may_act(world: World) -> None:
+    issue = await world.report(U1)
+    for hand in ("P016", "P014", "P012"):
+        await issue.act("accept", hand)
+        await issue.act("resolve", hand, reply="修了")
+        await issue.say("answer", solved="no")
+    case = await issue.case()
+    assert (case["holder"]["id"], case["phase"], case["supervised"]) == ("150902-01-01", "assigned", True)
+    may = {who: (await issue.case(who))["can"] for who in ("P003", "P004", "P001", "command", "P002", "P012", "P046")}
+    assert {who for who, can in may.items() if "accept" in can} == {"P003", "P004", "P001", "command"}
+    assert {who: can for who, can in may.items() if who in ("P002", "P012", "P046")} == {
+        "P002": [],
+        "P012": [],
+        "P046": [],
+    }
+    for who, status in (("P002", 403), ("P010", 403), ("P046", 403), ("P012", 409), ("P003", 200)):
+        assert (await issue.try_act("accept", who)).status_code == status
+
+
+async def test_a_complaint_placed_later_is_hidden_from_the_leaders_of_its_place(scene: Scene) -> None:
+    world, issue = scene.world, await scene.complain(place={"address": "和平路"})
+    placed = await world.call("PUT", f"/api/intake/issues/{issue.id}/place", "P001", json={"grid": U1})
+    assert placed.status_code == 200
+    await world.settle()
+    assert await issue.holder() == "P014"
+    assert (await world.call("GET", f"/api/routing/cases/{issue.id}", "P016")).status_code == 404
+    assert (await world.call("GET", f"/api/routing/cases/{issue.id}", "P001")).status_code == 200
