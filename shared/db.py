@@ -6,7 +6,6 @@ from contextlib import asynccontextmanager
 from datetime import datetime
 from weakref import WeakKeyDictionary
 
-import asyncpg
 import orjson
 from sqlalchemy import event, make_url, text
 from sqlalchemy.exc import DBAPIError
@@ -97,7 +96,7 @@ async def transaction(engine: AsyncEngine) -> AsyncIterator[AsyncConnection]:
             finally:
                 if wrote:
                     events_written(engine).set()
-    except (DBAPIError, asyncpg.PostgresError, PoolTimeout, OSError) as error:
+    except (DBAPIError, PoolTimeout, OSError) as error:
         # Before there is a connection, a missing socket or a time-out is the server's; after that, the caller's.
         if is_away(error) or (not connected and isinstance(error, OSError)):
             raise DatabaseAway(type(error).__name__) from error
@@ -107,12 +106,9 @@ async def transaction(engine: AsyncEngine) -> AsyncIterator[AsyncConnection]:
 def is_away(error: BaseException) -> bool:
     """Whether an error means that the server (not the statement) is the trouble."""
     if isinstance(error, DBAPIError):
-        return error.connection_invalidated or _is_away(error.orig) or "connection is closed" in str(error.orig)
-    return _is_away(error) or isinstance(error, PoolTimeout | ConnectionError | DatabaseAway)
-
-
-def _is_away(error: BaseException | None) -> bool:
-    return str(getattr(error, "sqlstate", "") or "").startswith(_AWAY)
+        state = str(getattr(error.orig, "sqlstate", "") or "")
+        return error.connection_invalidated or state.startswith(_AWAY) or "connection is closed" in str(error.orig)
+    return isinstance(error, PoolTimeout | ConnectionError | DatabaseAway)
 
 
 async def clock_now(conn: AsyncConnection) -> datetime:

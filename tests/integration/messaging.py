@@ -170,6 +170,17 @@ class Echo:
         await producer.send_and_wait(self.context.settings.topic_prefix + topic, body, key=key)
         await producer.stop()
 
+    async def at_the_end(self) -> bool:
+        """Whether the service's group has committed everything that lies on its topic."""
+        admin = AIOKafkaAdminClient(bootstrap_servers=self.context.kafka)
+        await admin.start()
+        try:
+            committed = await admin.list_consumer_group_offsets(self.consumer.group)
+        finally:
+            await admin.close()
+        done = sum(max(offset.offset, 0) for place, offset in committed.items() if place.topic.endswith(".tone"))
+        return done == len(await self.in_kafka())
+
     async def in_kafka(self, topic: str = "tone") -> list[Any]:
         """Everything that lies on a topic now, per partition in order."""
         name = self.context.settings.topic_prefix + topic

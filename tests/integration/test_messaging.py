@@ -253,6 +253,14 @@ async def test_a_trace_goes_from_the_request_through_outbox_and_kafka_header_to_
     assert row.trace != trace, "a span of its own in the same trace"
 
 
+async def test_offsets_are_committed_once_a_batch_took_effect(echo: Echo) -> None:
+    async with echo.running():
+        for s in subjects(5):
+            await echo.tell(s, 1)
+        await until(lambda: echo.has_heard(5))
+        await until(lambda: echo.at_the_end())
+
+
 async def test_a_replayed_outbox_is_published_again_and_what_is_known_is_dropped(echo: Echo) -> None:
     s = new_id()
     await echo.tell(s, 1, 2)
