@@ -54,6 +54,8 @@ def up(
     if district not in DISTRICTS and not Path(district).is_file():
         fail(f"没有 {district} 这个文件；或者写 seed、small、none", "no such workbook", 2)
     settings = Settings().model_copy(update={name: value for name, value in given.items() if value is not None})
+    if not settings.instance:  # whoever holds the directory is the only one of its kind
+        settings = settings.model_copy(update={"instance": "up"})
     _start(Wish(settings, policy, district, story))
 
 

@@ -70,6 +70,8 @@ class Consumer:
             *[self._prefix + topic for topic in self._service.topics],
             bootstrap_servers=self.context.kafka,
             group_id=self.group,
+            # A static member (KIP-345) takes its killed predecessor's place without waiting for the session to end.
+            group_instance_id=self.context.settings.instance or None,
             enable_auto_commit=False,
             auto_offset_reset="earliest",
             max_poll_interval_ms=120_000,
