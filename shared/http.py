@@ -2,6 +2,7 @@
 
 import base64
 import json
+import re
 import unicodedata
 from collections.abc import Callable, Coroutine, Sequence
 from datetime import datetime
@@ -11,7 +12,7 @@ import orjson
 from fastapi import Depends, Header, Query, Request, Response
 from fastapi.exceptions import RequestValidationError
 from fastapi.routing import APIRoute
-from pydantic import AfterValidator, BaseModel, ConfigDict, StringConstraints
+from pydantic import AfterValidator, AwareDatetime, BaseModel, BeforeValidator, ConfigDict, StringConstraints
 from pydantic_core import PydanticCustomError
 from starlette.types import Message
 
@@ -48,6 +49,17 @@ def check_text(value: str) -> str:
 FreeText = Annotated[str, AfterValidator(check_text)]
 Code = Annotated[str, StringConstraints(min_length=1, max_length=64, pattern=r"^[^\x00-\x1f\x7f]+$")]
 """A code or number of the workbook, as a caller names it; whether there is one is for the database to say."""
+_RFC3339 = re.compile(r"2\d{3}-\d\d-\d\dT\d\d:\d\d:\d\d(\.\d+)?(Z|[+-]\d\d:\d\d)", re.IGNORECASE)
+
+
+def check_time(value: Any) -> Any:
+    """A time is told as RFC 3339 with offset, and lies in this millennium: neither a date nor a number."""
+    if not isinstance(value, str) or not _RFC3339.fullmatch(value) or value.startswith("2999"):
+        raise _refuse("不是正确的时间", "is not a time with offset")
+    return value
+
+
+Time = Annotated[AwareDatetime, BeforeValidator(check_time)]
 
 
 # -- the order of refusals ------------------------------------------------------------------------------
@@ -124,7 +136,7 @@ IdempotencyKey = Annotated[str | None, Header(alias="Idempotency-Key")]
 
 # -- keyset pages -----------------------------------------------------------------------------------------
 def encode_cursor(*position: Any) -> str:
-    return base64.urlsafe_b64encode(orjson.dumps(position)).decode().rstrip("=")
+    return base64.urlsafe_b64encode(orjson.dumps(position, default=str)).decode().rstrip("=")
 
 
 def decode_cursor(cursor: str | None, *parts: Callable[[str], Any]) -> tuple[Any, ...] | None:
@@ -134,8 +146,10 @@ def decode_cursor(cursor: str | None, *parts: Callable[[str], Any]) -> tuple[Any
         return None
     try:
         position = orjson.loads(base64.urlsafe_b64decode(cursor + "=" * (-len(cursor) % 4)))
-        return tuple(read(str(value)) for read, value in zip(parts, position, strict=True))
-    except (ValueError, TypeError):
+        if not isinstance(position, list) or not all(isinstance(value, str) for value in position):
+            raise ValueError
+        return tuple(read(value) for read, value in zip(parts, position, strict=True))
+    except ValueError:
         raise invalid(("query", "cursor"), "不是上一页给的值", "is not a cursor of ours") from None
 
 

@@ -12,7 +12,6 @@ from fastapi.responses import Response
 from starlette.exceptions import HTTPException
 
 from shared.db import DatabaseAway
-from shared.telemetry import describe
 
 log = structlog.get_logger()
 MEDIA_TYPE = "application/problem+json"
@@ -92,6 +91,10 @@ def database_away() -> Problem:
     )
 
 
+def fault() -> Problem:
+    return Problem("fault", 500, "系统出错了", "Internal error")
+
+
 # pydantic's error types -> what a person reads; anything else falls back to the last line.
 _MESSAGES = {
     "missing": ("必须填写", "is required"),
@@ -160,8 +163,3 @@ def install(app: FastAPI) -> None:
             headers=error.headers or {},
         )
         return respond(problem, request.url.path)
-
-    @app.exception_handler(Exception)
-    async def _fault(request: Request, error: Exception) -> Response:
-        log.error("http.fault", error=describe(error), path=request.url.path)
-        return respond(Problem("fault", 500, "系统出错了", "Internal error"), request.url.path)

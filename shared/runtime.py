@@ -95,6 +95,11 @@ class _Edge:
                 await self._app(scope, limited, counted)
             except problems.Problem as problem:
                 await problems.respond(problem, scope["path"])(scope, receive, counted)
+            except Exception as error:
+                # Caught here and not by the framework, which hands it on to the server's log with its text: that may
+                # quote what somebody sent.
+                log.error("http.fault", service=self._service, error=describe(error))
+                await problems.respond(problems.fault(), scope["path"])(scope, receive, counted)
         REQUESTS.labels(self._service, scope["method"], status).inc()
         SECONDS.labels(self._service).observe(time.perf_counter() - started)
 

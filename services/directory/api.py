@@ -4,7 +4,7 @@ from typing import Annotated, Any, Literal
 from uuid import UUID
 
 from fastapi import APIRouter, Depends
-from pydantic import AwareDatetime, Field
+from pydantic import Field
 
 from services.directory import commands, store
 from services.directory.commands import Absence
@@ -21,6 +21,7 @@ from shared.http import (
     Limit,
     Route,
     Schema,
+    Time,
     decode_cursor,
     page,
 )
@@ -34,8 +35,8 @@ Number = Annotated[str, Field(min_length=1, max_length=48)]
 
 
 class AbsenceBody(Schema):
-    since: AwareDatetime = Field(alias="from")
-    until: AwareDatetime = Field(alias="to")
+    since: Time = Field(alias="from")
+    until: Time = Field(alias="to")
     stand_in: Number | None = None
 
 

@@ -6,7 +6,7 @@ from pydantic import Field
 
 from shared.http import Code, FreeText, Schema
 
-Version = Annotated[int, Field(ge=0)]
+Version = Annotated[int, Field(ge=0, strict=True)]
 
 
 class Act(Schema):
