@@ -18,7 +18,6 @@ from shared.db import OWNER, role_name
 from shared.keys import Keys
 
 MIGRATION_LOCK = 0x1ADDE3
-ROLE_LOCK = 0x1ADDE4
 HERE = Path(__file__).parent
 
 
@@ -49,7 +48,10 @@ def run_sql(script: str) -> None:
 async def migrate(engine: AsyncEngine, services: Sequence[Migrated], keys: Keys) -> None:
     """Brings the database of `engine` (the owner's) to the newest version of all `services`."""
     async with engine.connect() as conn:
-        # The lock lies on the session: Alembic commits between revisions.
+        # The lock lies on the session: Alembic commits between revisions. Whoever comes second waits for the first,
+        # however long that takes.
+        await conn.execute(text("SET LOCAL lock_timeout = 0"))
+        await conn.execute(text("SET LOCAL statement_timeout = 0"))
         await conn.execute(text("SELECT pg_advisory_lock(:key)"), {"key": MIGRATION_LOCK})
         await conn.commit()
         try:
@@ -59,17 +61,19 @@ async def migrate(engine: AsyncEngine, services: Sequence[Migrated], keys: Keys)
             for service in services:
                 await conn.run_sync(_upgrade, service.name, service.migrations)
         finally:
+            await conn.rollback()  # after an error, so that it is this error that is seen
             await conn.execute(text("SELECT pg_advisory_unlock(:key)"), {"key": MIGRATION_LOCK})
             await conn.commit()
 
 
 async def _ensure_roles(conn: AsyncConnection, names: Sequence[str], keys: Keys) -> None:
-    """Roles belong to the whole cluster, so databases set up side by side must not make one twice."""
-    await conn.execute(text("SELECT pg_advisory_xact_lock(:key)"), {"key": ROLE_LOCK})
-    have = set((await conn.execute(text("SELECT rolname FROM pg_roles"))).scalars())
+    """Roles belong to the whole cluster and locks to one database: databases set up side by side may make one at
+    once, and whoever is second finds it there."""
     for role in (role_name(name) for name in names):
-        if role not in have:
-            await conn.execute(text(f"CREATE ROLE {role} LOGIN PASSWORD '{keys.role_password(role)}'"))
+        create = f"CREATE ROLE {role} LOGIN PASSWORD '{keys.role_password(role)}'"
+        await conn.execute(
+            text(f"DO $$ BEGIN {create}; EXCEPTION WHEN duplicate_object OR unique_violation THEN NULL; END $$")
+        )
     await conn.commit()
 
 
