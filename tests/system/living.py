@@ -5,14 +5,16 @@ import os
 import signal
 import sys
 import time
-from collections.abc import AsyncIterator, Awaitable, Callable
+from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
 from contextlib import asynccontextmanager
 from pathlib import Path
+from typing import Any
 
 import psutil
+from sqlalchemy import Row, text
 
 from chuishao.settling import Settling
-from chuishao.target import Target, find
+from chuishao.target import Target, as_owner, find
 from shared.embedded import Embedded
 from shared.embedded.kafka import free_ports
 from shared.embedded.process import Child
@@ -83,6 +85,15 @@ class Living:
         # What it still prints has to go somewhere, or it would wait for us.
         await asyncio.wait_for(self._process.communicate(), 60)
         return time.monotonic() - began
+
+    @property
+    def exit_code(self) -> int | None:
+        return self._process.returncode if self._process else None
+
+    async def rows(self, statement: str, **values: Any) -> Sequence[Row[Any]]:
+        """What the owner of the database reads."""
+        async with as_owner(self.target) as conn:
+            return (await conn.execute(text(statement), values)).all()
 
     async def settled(self, seconds: float = 90) -> None:
         """Until nothing is due, every event is heard, every message out and every receipt taken."""

@@ -81,8 +81,8 @@ class Residents:
     """Everybody who uses one system."""
 
     def __init__(self, http: httpx2.AsyncClient, keys: Keys, people: Mapping[str, UUID], chance: random.Random) -> None:
-        self._http = http
-        self._keys = keys
+        self.http = http
+        self.keys = keys
         self._people = people
         self._chance = chance
         self.remembered = Remembered()
@@ -91,14 +91,14 @@ class Residents:
     async def insist(self, method: str, path: str, caller: Principal | None = None, **more: Any) -> httpx2.Response:
         """One request with one key, again and again until it is answered. A 503 says when to come back; any other
         fault of the server's is a failure of the test."""
-        headers = {"Authorization": f"Bearer {issue_token(self._keys, caller)}"} if caller else {}
+        headers = {"Authorization": f"Bearer {issue_token(self.keys, caller)}"} if caller else {}
         if method == "POST":
             headers["Idempotency-Key"] = str(uuid4())
         deadline = time.monotonic() + PATIENCE
         while True:
             assert time.monotonic() < deadline, f"{method} {path} was not answered for {PATIENCE:.0f} s"
             try:
-                answer = await self._http.request(method, path, headers=headers, **more)
+                answer = await self.http.request(method, path, headers=headers, **more)
             except httpx2.TransportError:
                 answer = None
             if answer is not None and answer.status_code != 503:
