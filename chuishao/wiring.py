@@ -13,6 +13,7 @@ import uvicorn
 from aiokafka.admin import AIOKafkaAdminClient, NewTopic
 from aiokafka.errors import TopicAlreadyExistsError
 from sandbox.app import service as sandbox
+from sandbox.commands import register_templates, set_frequency
 from sqlalchemy import text
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
 from starlette.applications import Starlette
@@ -26,6 +27,7 @@ from services.directory.importing import import_workbook
 from services.intake.app import service as intake
 from services.notify.app import service as notify
 from services.notify.commands import use_policy as use_notify_policy
+from services.notify.domain.templates import registered
 from services.routing.app import service as routing
 from services.routing.governing import policy_in_force, use_policy
 from services.routing.policy import load
@@ -90,6 +92,7 @@ async def put_policy(owner: AsyncEngine, policy: str | None) -> str:
     """Puts `policy` (default, demo or a file) in force; None keeps what is, or takes `default` the first time.
     Returns its id. Raises services.routing.policy.BadPolicy, then nothing is changed."""
     async with transaction(owner) as conn:
+        await register_templates(conn, registered())
         present = await policy_in_force(conn)
         if policy is None and present is not None:
             return present
@@ -98,8 +101,8 @@ async def put_policy(owner: AsyncEngine, policy: str | None) -> str:
     # Notify keeps its own settings under the same names; a district's file rules over the ladder only.
     quick = wanted.pace is not None
     async with transaction(owner) as conn:
-        await conn.execute(text("SET LOCAL search_path = notify, public"))
         await use_notify_policy(conn, "demo" if quick else "default")
+        await set_frequency(conn, per_minute=None if quick else 1, per_day=None if quick else 50)
     return wanted.id
 
 
