@@ -12,13 +12,14 @@ from typing import Literal
 import uvicorn
 from aiokafka.admin import AIOKafkaAdminClient, NewTopic
 from aiokafka.errors import TopicAlreadyExistsError
-from sandbox.app import service as sandbox
-from sandbox.commands import register_templates, set_frequency
 from sqlalchemy import text
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
 from starlette.applications import Starlette
 from starlette.routing import Mount
 
+from chuishao.pages import Pages
+from sandbox.app import service as sandbox
+from sandbox.commands import register_templates, set_frequency
 from services.directory.app import service as directory
 from services.directory.domain.generate import generate
 from services.directory.domain.workbook import Workbook
@@ -41,7 +42,7 @@ from shared.settings import Settings
 SERVICES: tuple[Service, ...] = (directory, intake, routing, notify, sandbox)
 """Every service with something that runs; the sandbox stands in for the providers of messages."""
 
-TOPICS = ("issue", "case", "message", "directory")
+TOPICS = ("issue", "case", "whistle", "meeting", "message", "directory")
 PARTITIONS = 12
 Progress = Callable[[str], None]
 Role = Literal["api", "worker", "all"]
@@ -140,6 +141,8 @@ async def assembled(
             parts.workers.append(worker)
         path = "/sandbox" if service is sandbox else f"/api/{service.name}"
         mounts.append(Mount(path, build_app(context, service, worker)))
+    if role != "worker":
+        mounts.append(Mount("/", Pages()))
     parts.app = Starlette(routes=mounts)
     try:
         for worker in parts.workers:
