@@ -142,3 +142,18 @@ class CaseSupervised(CaseEvent):
     """The case came onto the supervision list 督办: `why` is timeout, third_no or promise."""
 
     why: str
+
+
+@contract("case", "routing.case.reply-refused.v1")
+class CaseReplyRefused(CaseEvent):
+    """An act told by MessageReplied could not be done (any more); nothing was changed. `case` of that event is this
+    case, also when the act was one on its whistle."""
+
+    person: UUID
+    act: str
+    why: str
+    """wrong-state, already-moved or forbidden, as the interfaces say it."""
+    can: list[str] = Field(default_factory=list)
+    """What that person can still do here."""
+    channel: str | None = None
+    """The channel of the reply, by which it is answered."""
