@@ -28,13 +28,16 @@ async def save_calendars(conn: AsyncConnection, calendars: Mapping[str, Hours], 
     """Replaces calendars, as the owner, from the year before the clock's to the third after it. Whoever keeps
     deadlines recomputes them afterwards.
 
-    Deadlines need two years ahead; the third is there so that a year's end changes nothing.
+    Deadlines need two years ahead; the third is there so that a year's end changes nothing. Raises ValueError for a
+    calendar that is never open: nothing on it would ever be due.
     """
     year = (await clock_now(conn)).year
     first, last = date(year - YEARS_BACK, 1, 1), date(year + YEARS_AHEAD, 12, 31)
     until = datetime.combine(holidays.published_until + timedelta(days=1), time(), ZONE)
     for calendar, hours in calendars.items():
         found = list(spans(hours, holidays, first, last))
+        if not found:
+            raise ValueError(f"calendar {calendar} is never open")
         await conn.execute(CLEAR, {"calendar": calendar})
         await conn.execute(
             FILL,
