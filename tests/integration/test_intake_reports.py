@@ -7,7 +7,7 @@ from uuid import uuid4
 import httpx2
 import pytest
 
-from tests.world import U1, U2, C, World
+from tests.world import U1, U2, C, Issue, World
 
 PHONE = "13912340001"
 WORDS = "二楼的灯坏了"
@@ -110,6 +110,28 @@ async def test_case_15_one_key_fifty_times_at_once_is_one_issue(world: World) ->
     assert {answer.status_code for answer in answers} == {201}
     assert len({answer.text for answer in answers}) == 1
     assert await stored(world) == before + 1
+
+
+async def test_case_15_one_key_twice_is_one_case_told_once(world: World) -> None:
+    first = await report(world, key="later", text="一句话说两遍")
+    await world.advance(hours=1)
+    again = await report(world, key="later", text="一句话说两遍")
+    await world.settle()
+    assert (again.status_code, again.json()) == (201, first.json())
+    issue = Issue(world, **first.json())
+    assert await world.scalar("SELECT count(*) FROM routing.cases WHERE number = :n", n=issue.number) == 1
+    told = [message["reason"] for message in await world.messages(issue)]
+    assert (told.count("received"), told.count("assigned")) == (1, 1)
+
+
+async def test_case_15_the_same_words_from_another_grid_are_two_cases_each_with_its_holder(world: World) -> None:
+    words = "下水道又堵了"
+    first = await report(world, category="ENV.tree", text=words)
+    second = await report(world, category="ENV.tree", text=words, place={"grid": U2}, phone="13912340010")
+    await world.settle()
+    holders = [await Issue(world, **answer.json()).holder() for answer in (first, second)]
+    assert holders == ["P016", "P018"]
+    assert first.json()["number"] in second.json()["duplicates"]
 
 
 async def test_case_15_one_key_with_another_body_is_refused(world: World) -> None:
