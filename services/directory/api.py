@@ -3,18 +3,20 @@
 from typing import Annotated, Any, Literal
 from uuid import UUID
 
-from fastapi import APIRouter, Depends
-from pydantic import Field
+from fastapi import APIRouter, Depends, Query
+from pydantic import BaseModel, Field
 
-from services.directory import commands, store
+from services.directory import commands, place_store, store
 from services.directory.commands import Absence
 from services.directory.domain.codes import code_of
 from services.directory.domain.posts import PostKind
+from services.directory.place_store import Wanted
 from services.directory.store import GridFilter
 from shared.db import transaction
 from shared.http import (
     PAGE,
     Caller,
+    Code,
     Ctx,
     Cursor,
     IdempotencyKey,
@@ -26,7 +28,7 @@ from shared.http import (
     page,
 )
 from shared.idempotency import once
-from shared.problems import forbidden, invalid
+from shared.problems import forbidden, invalid, not_found
 
 router = APIRouter(route_class=Route)
 
@@ -85,6 +87,53 @@ async def list_grids(
         grids = await store.list_grids(conn, wanted, after[0] if after else None, limit + 1)
         shown = page(grids, limit, lambda grid: (str(grid["id"]),))
         return {**shown, "items": await commands.grid_answers(conn, caller, shown["items"])}
+
+
+# Open to anybody: whoever reports has to name the place before anyone knows who they are.
+class Above(BaseModel):
+    code: str
+    level: Level
+    label: str
+
+
+class Place(BaseModel):
+    """A grid by name, with what lies above it (lowest first); nobody's post."""
+
+    code: str
+    level: Level
+    label: str
+    village: bool
+    kind: Literal["block", "courtyard"] | None
+    above: list[Above]
+
+
+class Places(BaseModel):
+    items: list[Place]
+    next: str | None
+
+
+@router.get("/places/{code}")
+async def get_place(code: str, ctx: Ctx) -> Place:
+    async with transaction(ctx.engine) as conn:
+        found = await place_store.find_place(conn, code)
+    if found is None:
+        raise not_found()
+    return Place.model_validate(dict(found))
+
+
+@router.get("/places")
+async def list_places(
+    ctx: Ctx,
+    level: Level = "community",
+    within: Code | None = None,
+    words: Annotated[Code | None, Query(max_length=40)] = None,
+    cursor: Cursor = None,
+    limit: Limit = PAGE,
+) -> Places:
+    after = decode_cursor(cursor, UUID) or (UUID(int=0),)
+    async with transaction(ctx.engine) as conn:
+        rows = await place_store.list_places(conn, Wanted(level, within, words), after[0], limit + 1)
+    return Places.model_validate(page([dict(row) for row in rows], limit, lambda row: (str(row["id"]),)))
 
 
 @router.put("/people/{no}/absence", dependencies=[Depends(may_set_absence)])
