@@ -19,7 +19,7 @@ async def show_sign_in(target: Target) -> None:
     async with as_owner(target) as conn:
         examples = await store.examples(conn)
     rows = [
-        ("居民", "--phone 13904740001"),
+        ("居民", "--phone 19900090001"),
         *((level_name(level), f"--post {post}") for level, post in examples.posts),
         *((label, f"--department {code}") for label, code in examples.departments),
         ("指挥中心", "--role command"),

@@ -39,6 +39,8 @@ class Target:
     settings: Settings
     adjustable: bool
     """Whether its clock may be moved."""
+    real_providers: bool = False
+    """Whether messages leave the house."""
 
     def groups(self, services: Sequence[Service]) -> dict[str, list[str]]:
         """Consumer group -> topics, with prefix, of the services that hear anything."""
@@ -67,9 +69,10 @@ def find(data: Path) -> Target:
         keys = Keys.from_hex(settings.master_key) if settings.master_key else Keys.from_directory(data)
         base_url = str(system.facts.get("url") or settings.base_url)
         adjustable = system.facts.get("clock", settings.clock) == "adjustable"
+        real = system.facts.get("providers", settings.providers) == "real"
         postgres = system.endpoints.postgres or _kept_address(data) or settings.postgres
         kafka = system.endpoints.kafka or str(system.facts.get("broker", settings.kafka))
-        return Target(postgres, kafka, base_url, keys, settings, adjustable)
+        return Target(postgres, kafka, base_url, keys, settings, adjustable, real)
     if settings.postgres == "embedded" or settings.master_key is None:
         fail(
             f"没有找到正在运行的系统（{data}）。先运行 chuishao up --data {data}",
@@ -82,6 +85,7 @@ def find(data: Path) -> Target:
         Keys.from_hex(settings.master_key),
         settings,
         settings.clock == "adjustable",
+        settings.providers == "real",
     )
 
 

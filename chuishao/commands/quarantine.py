@@ -13,6 +13,7 @@ from chuishao.target import DataDir, Json, Target, as_owner, console, fail, find
 from chuishao.words import clock_time
 from shared.messaging import quarantine as store
 from shared.service import Service
+from shared.telemetry import configure_logging
 
 app = typer.Typer(no_args_is_help=True, help="处理不了的事件 · events that could not be handled")
 
@@ -51,6 +52,7 @@ def replay(
     data: DataDir = Path("data"),
 ) -> None:
     """修好以后再处理一遍 · applies them again; exit 1 when some are still there."""
+    configure_logging("CRITICAL")  # why one is still there stands in the list
     done, left = run(_replay(find(data), id_))
     console.print(f"处理了 {done} 条，还剩 {left} 条")
     raise typer.Exit(1 if left else 0)

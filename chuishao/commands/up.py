@@ -97,7 +97,9 @@ async def _up(wish: Wish) -> None:
                 wiring.assembled(settings, servers.keys, servers.postgres, servers.kafka, names, "all")
             )
             http = await stack.enter_async_context(serving(parts.app, settings))
-        servers.embedded.announce(url=settings.base_url, clock=settings.clock, broker=servers.kafka)
+        servers.embedded.announce(
+            url=settings.base_url, clock=settings.clock, broker=servers.kafka, providers=settings.providers
+        )
         print(f"ready {settings.base_url}", flush=True)
         await _stay(wish, servers.embedded, http)
 

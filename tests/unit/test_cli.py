@@ -13,8 +13,12 @@ from chuishao.climb import draw
 from chuishao.durations import parse_duration
 from chuishao.people import Who
 from chuishao.store import Rung
+from chuishao.story import play
+from chuishao.target import Target
 from chuishao.words import EVENTS, event_name, span
 from shared.contracts import REGISTRY
+from shared.keys import Keys
+from shared.settings import Settings
 
 
 @pytest.mark.parametrize(
@@ -119,3 +123,9 @@ def test_a_closed_case_has_no_present_rung_and_says_how_it_ended() -> None:
     picture = drawn(phase="closed", closed_how="confirmed")
     assert "●" not in picture
     assert "居民说解决了" in picture
+
+
+async def test_the_story_is_not_played_where_messages_reach_real_people() -> None:
+    real = Target("", "", "", Keys(bytes(32)), Settings(), adjustable=False, real_providers=True)
+    with pytest.raises(typer.Exit):
+        await play(real)
