@@ -75,7 +75,8 @@ QUARANTINED = "SELECT count(*) FROM {schema}.quarantine"
 # The worker comes within a second; what is due longer than that has been forgotten.
 OVERDUE = text("""
 SELECT count(*) AS rows, coalesce(extract(epoch FROM public.clock_now() - min(next_at)), 0)::float AS late
-  FROM routing.cases WHERE next_at <= public.clock_now()
+  FROM (SELECT next_at FROM routing.cases WHERE next_at <= public.clock_now()
+         UNION ALL SELECT next_at FROM routing.whistles WHERE next_at <= public.clock_now()) due
 """)
 # To be looked at now, to be let go now, or in a provider's hands.
 MESSAGES_MOVING = text("""

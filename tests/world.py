@@ -102,7 +102,7 @@ class World:
         await self.settle()
         await self.sql(
             "TRUNCATE routing.cases, routing.hops, routing.history, routing.answers, routing.notes, intake.issue,"
-            f" {', '.join(FORGOTTEN)}"
+            f" {', '.join(FORGOTTEN)} CASCADE"
         )
         await self.at(when)
 

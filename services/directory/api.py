@@ -175,7 +175,7 @@ async def list_departments(ctx: Ctx, cursor: Cursor = None, limit: Limit = PAGE)
     after = decode_cursor(cursor, code_of)
     async with transaction(ctx.engine) as conn:
         rows = await store.list_departments(conn, after[0] if after else None, limit + 1)
+        loads = await store.loads(conn, [row["code"] for row in rows])
     shown = page(rows, limit, lambda row: (row["code"],))
-    # Load is the number of open whistles; there are none yet.
-    items = [{"code": row["code"], "label": row["label"], "load": 0} for row in shown["items"]]
+    items = [{"code": r["code"], "label": r["label"], "load": loads.get(r["code"], 0)} for r in shown["items"]]
     return {**shown, "items": items}

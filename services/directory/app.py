@@ -3,6 +3,13 @@
 from pathlib import Path
 
 from services.directory.api import router
+from services.directory.consumers import handlers
 from shared.service import Service
 
-service = Service(name="directory", migrations=Path(__file__).with_name("migrations"), router=router)
+service = Service(
+    name="directory",
+    migrations=Path(__file__).with_name("migrations"),
+    router=router,
+    handlers=handlers,
+    topics=("whistle",),
+)

@@ -161,3 +161,24 @@ async def take_seq(conn: AsyncConnection, subject: UUID, count: int = 1) -> int:
     """Takes `count` event numbers of a subject; gives the first."""
     last: int = (await conn.execute(TAKE_SEQ, {"subject": subject, "count": count})).scalar_one()
     return last - count + 1
+
+
+OPEN_WHISTLE = text(
+    "INSERT INTO open_whistle (whistle, department) VALUES (:whistle, :department)"
+    " ON CONFLICT (whistle) DO UPDATE SET department = excluded.department"
+)
+END_WHISTLE = text("DELETE FROM open_whistle WHERE whistle = :whistle")
+LOADS = text("SELECT department, count(*) AS open FROM open_whistle WHERE department = ANY(:codes) GROUP BY department")
+
+
+async def open_whistle(conn: AsyncConnection, whistle: UUID, department: str) -> None:
+    await conn.execute(OPEN_WHISTLE, {"whistle": whistle, "department": department})
+
+
+async def end_whistle(conn: AsyncConnection, whistle: UUID) -> None:
+    await conn.execute(END_WHISTLE, {"whistle": whistle})
+
+
+async def loads(conn: AsyncConnection, codes: Sequence[str]) -> dict[str, int]:
+    """Open whistles per lead department; a department without any is not in it."""
+    return {row.department: row.open for row in await conn.execute(LOADS, {"codes": list(codes)})}

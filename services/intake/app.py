@@ -3,6 +3,13 @@
 from pathlib import Path
 
 from services.intake.api import router
+from services.intake.consumers import handlers
 from shared.service import Service
 
-service = Service(name="intake", migrations=Path(__file__).with_name("migrations"), router=router)
+service = Service(
+    name="intake",
+    migrations=Path(__file__).with_name("migrations"),
+    router=router,
+    handlers=handlers,
+    topics=("whistle",),
+)

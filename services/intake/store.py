@@ -52,6 +52,7 @@ SELECT DISTINCT number FROM (
 # Who may read: command and a code's holder everything; the reporter and who typed it; posts on the place's
 # way up, their present stand-ins, and bound members; an unplaced one only the district's desk.
 # When the reporter ticked `about_leader`, nobody with a post at the place's own grid.
+# Officers of departments that were whistled for.
 _READ = """
 WITH mine AS (
     SELECT s.grid, s.kind FROM directory.v1_post s WHERE s.person = :person
@@ -70,7 +71,9 @@ SELECT i.id, i.number, i.category, i.text, i.address, i.lng, i.lat, i.reported_a
         AND NOT (i.about_leader AND EXISTS (SELECT FROM mine m WHERE m.grid = i.place AND m.kind <> 'bound')))
     OR (i.place IS NULL AND EXISTS (
         SELECT FROM mine m JOIN directory.v1_grid r ON r.id = m.grid
-         WHERE m.kind = 'desk' AND r.parent IS NULL)))
+         WHERE m.kind = 'desk' AND r.parent IS NULL))
+    OR EXISTS (SELECT FROM whistled w JOIN directory.v1_officer o ON o.department = w.department
+         WHERE w.issue = i.id AND o.person = :person))
  ORDER BY i.id LIMIT :limit
 """
 
@@ -292,3 +295,14 @@ async def open_contacts(conn: AsyncConnection, persons: Sequence[UUID]) -> dict[
         return {}
     rows = await conn.execute(CONTACTS, {"persons": list(persons)})
     return {row.person: (bytes(row.wrapped), bytes(row.sealed)) for row in rows}
+
+
+WHISTLE = text(
+    "INSERT INTO whistled (issue, department) SELECT :issue, unnest(CAST(:departments AS text[]))"
+    " ON CONFLICT DO NOTHING"
+).bindparams(bindparam("issue", type_=Uuid))
+
+
+async def whistle(conn: AsyncConnection, issue: UUID, departments: Sequence[str]) -> None:
+    """Departments may read an issue from now on."""
+    await conn.execute(WHISTLE, {"issue": issue, "departments": list(departments)})

@@ -42,6 +42,7 @@ async def access(conn: AsyncConnection, caller: Principal, id_: UUID) -> Access:
         holds=ties.holds,
         posted=ties.posted,
         bound=ties.bound,
+        whistled=ties.whistled,
         held=ties.held_hop is not None,
         complained_of=ties.complained_of,
     ):
@@ -75,7 +76,7 @@ async def look(conn: AsyncConnection, caller: Principal, row: RowMapping) -> Acc
 def only_reports(found: Access, caller: Principal) -> bool:
     """A resident: she follows the case by `track`, where there are titles and no numbers of persons."""
     ties = found.ties
-    return caller.role is None and not (ties.holds or ties.posted or ties.bound or ties.held_hop)
+    return caller.role is None and not (ties.holds or ties.posted or ties.bound or ties.whistled or ties.held_hop)
 
 
 def check_may(found: Access, act: str) -> None:

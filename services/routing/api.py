@@ -196,7 +196,7 @@ async def supervision(
             after=after,
             limit=limit + 1,
         )
-    items = [{"kind": "case", **row} for row in rows]
+    items = [dict(row) for row in rows]
     return page(items, limit, lambda item: (item["since"], item["id"]))
 
 

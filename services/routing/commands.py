@@ -5,16 +5,15 @@ from dataclasses import dataclass
 from typing import Any
 from uuid import UUID
 
-import orjson
 from sqlalchemy import RowMapping
 from sqlalchemy.ext.asyncio import AsyncConnection
 
-from services.routing import present
+from services.routing import present, whistling
 from services.routing.access import Access, access, check_may
 from services.routing.domain import ladder
 from services.routing.domain.states import ACTS, DESK, HOLDER, REPORTER, allows, can
 from services.routing.policy import Policy
-from services.routing.store import reading, writing
+from services.routing.store import reading, whistles, writing
 from shared.auth import Principal
 from shared.contracts.levels import DISTRICT
 from shared.db import transaction
@@ -93,7 +92,9 @@ async def act(
 async def show(conn: AsyncConnection, caller: Principal, id_: UUID) -> dict[str, Any]:
     found = await access(conn, caller, id_)
     hops = await reading.hops(conn, id_)
-    return _plain(present.case(found.case, found.can, hops, skips=found.may_know_skips))
+    shown = present.case(found.case, found.can, hops, skips=found.may_know_skips)
+    shown["whistles"] = await whistles.scalars(conn, whistles.OF_CASE, case=id_)
+    return present.plain(shown)
 
 
 async def _admit(conn: AsyncConnection, caller: Principal, found: Access, name: str, wish: Wish) -> Admitted:
@@ -194,7 +195,7 @@ async def _note(conn: AsyncConnection, a: Admitted, note: str) -> None:
 async def _move(conn: AsyncConnection, a: Admitted, event: str, why: str, **more: Any) -> None:
     row = a.said(event, why=why, **more)
     del row["detail"]
-    await writing.move(conn, [_plain(row)])
+    await writing.move(conn, [present.plain(row)])
 
 
 # -- acts of the resident -----------------------------------------------------------------------------------
@@ -243,7 +244,10 @@ async def show_track(conn: AsyncConnection, id_: UUID) -> dict[str, Any]:
     assert row is not None
     policy = await reading.policy(conn, row["policy"])
     state = present.state(row, policy.microseconds(policy.reopen))
-    return _plain(present.track(row, await reading.history(conn, id_), can(state, {REPORTER})))
+    told = present.track(row, await reading.history(conn, id_), can(state, {REPORTER}))
+    departments = (await conn.execute(whistles.STORY_OF_CASE, {"case": id_})).mappings().all()
+    told["history"] = sorted(told["history"] + present.whistle_lines(departments), key=lambda line: line["at"])
+    return present.plain(told)
 
 
 async def answer(conn: AsyncConnection, a: Admitted, said: Answered) -> None:
@@ -271,11 +275,12 @@ async def _reopen(conn: AsyncConnection, a: Admitted) -> None:
 
 
 async def withdraw(conn: AsyncConnection, a: Admitted) -> None:
-    """Closes it as withdrawn. Tells CaseClosed."""
+    """Closes it as withdrawn, and with it its whistles. Tells CaseClosed and WhistleWithdrawn."""
     await conn.execute(
         writing.CLOSE, {"ids": [a.case["id"]], "how": "withdrawn", "ended_by": "withdrawn", "reply": None}
     )
     await writing.tell(conn, [a.said("closed", detail={"how": "withdrawn"})])
+    await whistling.end_with_case(conn, a.case["id"], a.actor)
 
 
 async def reply(conn: AsyncConnection, a: Admitted, words: str) -> None:
@@ -288,9 +293,3 @@ async def supervise(conn: AsyncConnection, ids: Sequence[UUID], why: str) -> Non
     """Puts locked cases on the supervision list 督办. Tells CaseSupervised."""
     await conn.execute(writing.SUPERVISE, {"ids": ids, "why": why})
     await writing.tell(conn, [{"id": str(id_), "event": "supervised", "detail": {"why": why}} for id_ in ids])
-
-
-def _plain(value: dict[str, Any]) -> dict[str, Any]:
-    """JSON types only: what is kept as an idempotent answer must come back equal."""
-    plain: dict[str, Any] = orjson.loads(orjson.dumps(value, default=str))
-    return plain

@@ -5,9 +5,10 @@ from typing import Any
 
 from sqlalchemy.ext.asyncio import AsyncConnection
 
-from services.routing import opening
+from services.routing import deliberating, opening
 from shared.contracts.directory import DistrictImported, PostChanged
 from shared.contracts.issue import IssuePlaced, IssueReported
+from shared.contracts.meeting import TaskMade, TopicEnded, TopicScreened
 from shared.messaging.events import Event
 from shared.service import Context
 
@@ -29,9 +30,27 @@ async def district_imported(conn: AsyncConnection, _: Context, __: Sequence[Even
     await opening.move_displaced(conn, None)
 
 
+async def topics_screened(conn: AsyncConnection, _: Context, events: Sequence[Event]) -> None:
+    for event in events:
+        await deliberating.hold(conn, event.data.case, event.subject)
+
+
+async def topics_ended(conn: AsyncConnection, _: Context, events: Sequence[Event]) -> None:
+    for event in events:
+        await deliberating.release(conn, event.data.case, event.subject)
+
+
+async def tasks_made(conn: AsyncConnection, _: Context, events: Sequence[Event]) -> None:
+    for event in events:
+        await deliberating.take_task(conn, event.data)
+
+
 handlers: dict[Any, Any] = {
     IssueReported: issues_reported,
     IssuePlaced: issues_placed,
     PostChanged: posts_changed,
     DistrictImported: district_imported,
+    TopicScreened: topics_screened,
+    TopicEnded: topics_ended,
+    TaskMade: tasks_made,
 }

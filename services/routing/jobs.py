@@ -9,7 +9,7 @@ from prometheus_client import Counter, Gauge
 
 from services.routing import commands
 from services.routing.domain import ladder
-from services.routing.store import writing
+from services.routing.store import whistles, writing
 from shared.db import transaction
 from shared.service import Context
 
@@ -114,3 +114,18 @@ async def audit(ctx: Context) -> float:
     if overdue:
         log.error("auditor.overdue", cases=overdue)
     return 10.0
+
+
+async def chase(ctx: Context) -> float:
+    """Job: the clocks of whistles. A missed report-in is yellow at 100 %, red at 150 %, on the supervision list at
+    200 %; a result nobody confirms comes there too. Tells WhistleOverdue and WhistleSupervised."""
+    async with transaction(ctx.engine) as conn:
+        rows = (await conn.execute(whistles.CHASE, {"batch": BATCH})).mappings().all()
+        for row in rows:
+            said = {"id": str(row["id"]), "actor": None, "text": None}
+            if row["state"] != "result":
+                await whistles.tell(conn, [{**said, "event": "overdue", "detail": {}}])
+            if row["state"] == "result" or row["overdue"] == "supervision":
+                await whistles.tell(conn, [{**said, "event": "supervised", "detail": {"why": row["supervised_why"]}}])
+        until = (await conn.execute(whistles.NEXT)).scalar_one()
+    return IDLE if until is None else min(IDLE, max(0.005, float(until)))

@@ -11,6 +11,7 @@ from services.routing.policy import Policy
 from services.routing.store import reading, writing
 from shared.contracts.issue import IssueReported
 from shared.contracts.levels import RANK
+from shared.contracts.meeting import TaskMade
 
 
 async def open_cases(conn: AsyncConnection, issues: Sequence[tuple[UUID, IssueReported]]) -> None:
@@ -103,3 +104,18 @@ async def move_displaced(conn: AsyncConnection, grid: UUID | None) -> None:
             for row in rows
         ],
     )
+
+
+async def open_task(conn: AsyncConnection, task: TaskMade) -> None:
+    """A meeting's task as a case of its own: it starts at its grid, and the chair is asked whether it is done.
+    Tells CaseOpened."""
+    issue = IssueReported(
+        number=f"{task.number}-T",
+        category=task.category,
+        urgency="ordinary",
+        start="micro",
+        place=task.grid,
+        reporter=task.chair,
+    )
+    await open_cases(conn, [(task.task, issue)])
+    await conn.execute(writing.MARK_TASK, {"id": task.task, "due": task.due})

@@ -104,6 +104,28 @@ class Night(_Model):
     urgencies: list[str]
 
 
+class Occasion(_Model):
+    """Terms of the lead department, from blowing and from reporting in."""
+
+    report_in: TermField
+    result: TermField
+
+
+class Whistle(_Model):
+    """Who may blow, and how long each side has."""
+
+    by: list[Literal["community", "subdistrict"]] = Field(min_length=1)
+    occasions: dict[Literal["emergency", "enforcement", "demand", "key_work"], Occasion]
+    confirm: TermField
+    decide: TermField
+    rest: TermField
+    addition: TermField
+
+
+def _default_whistle() -> Whistle:
+    return Whistle.model_validate(yaml.safe_load((HERE / "default.yaml").read_text())["whistle"])
+
+
 class Policy(_Model):
     """Everything a district may decide about cases."""
 
@@ -115,6 +137,8 @@ class Policy(_Model):
     question: Wait
     reopen: TermField
     night: Night | None = None
+    whistle: Whistle = Field(default_factory=lambda: _default_whistle())
+    """Policies saved before there were whistles have the default's."""
     pace: PaceUnits | None = None
 
     @model_validator(mode="after")
@@ -147,6 +171,10 @@ class Policy(_Model):
     def microseconds(self, term: Term) -> int:
         """A term outside the ladder (silence, question, total): natural time."""
         return clock(term, NATURAL, self.pace.parsed() if self.pace else None).microseconds
+
+    def clock(self, term: Term) -> Clock:
+        """A department's term: working days on their calendar, everything else natural time."""
+        return clock(term, NATURAL, self.pace.parsed() if self.pace else None)
 
     def waits(self, wait: Wait) -> tuple[int, list[int]]:
         """Microseconds until the end and until each reminder."""

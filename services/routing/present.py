@@ -3,11 +3,12 @@
 from collections.abc import Collection, Sequence
 from typing import Any
 
+import orjson
 from sqlalchemy import RowMapping
 
 from services.routing.domain.ladder import can_climb
 from services.routing.domain.states import CLOSED, State
-from services.routing.domain.telling import line
+from services.routing.domain.telling import line, whistle_line
 from services.routing.domain.titles import title
 from shared.contracts.levels import LEVEL
 
@@ -91,7 +92,9 @@ def track(row: RowMapping, history: Sequence[RowMapping], can: Collection[str]) 
     lines = []
     for item in history:
         who = label_of(item) if item["grid_label"] else ""
-        told = line(item["kind"], who=who, how=item["detail"].get("how"), words=item["text"])
+        told = line(
+            item["kind"], who=who, how=item["detail"].get("how"), words=item["text"], why=item["detail"].get("why")
+        )
         if told:
             lines.append({"at": item["at"], "kind": told[0], "level": LEVEL[item["rank"]], "text": told[1]})
     ended = row["phase"] == CLOSED
@@ -116,6 +119,15 @@ def track(row: RowMapping, history: Sequence[RowMapping], can: Collection[str]) 
     }
 
 
+def whistle_lines(rows: Sequence[RowMapping]) -> list[dict[str, Any]]:
+    """What residents read of the departments that were called."""
+    lines = []
+    for row in rows:
+        if words := whistle_line(row["kind"], department=row["department"] or row["lead"]):
+            lines.append({"at": row["at"], "kind": "whistle", "level": "community", "text": words})
+    return lines
+
+
 def received(now: Any) -> dict[str, Any]:
     """A report that has not become a case yet: for a moment, or while routing is away."""
     return {
@@ -129,3 +141,9 @@ def received(now: Any) -> dict[str, Any]:
         "history": [],
         "can": [],
     }
+
+
+def plain(value: dict[str, Any]) -> dict[str, Any]:
+    """JSON types only: what is kept as an idempotent answer must come back equal."""
+    plain: dict[str, Any] = orjson.loads(orjson.dumps(value, default=str))
+    return plain

@@ -144,6 +144,20 @@ class CaseSupervised(CaseEvent):
     why: str
 
 
+@contract("case", "routing.case.held.v1")
+class CaseHeld(CaseEvent):
+    """The clocks stand still because of `why`: whistle or deliberation."""
+
+    why: str
+
+
+@contract("case", "routing.case.released.v1")
+class CaseReleased(CaseEvent):
+    """What held it is over; the clocks go on with what is left of the term."""
+
+    why: str
+
+
 @contract("case", "routing.case.reply-refused.v1")
 class CaseReplyRefused(CaseEvent):
     """An act told by MessageReplied could not be done (any more); nothing was changed. `case` of that event is this

@@ -96,6 +96,9 @@ class WhistleExtended(WhistleEvent):
 class WhistleAdded(WhistleEvent):
     """A second whistle for the same place and department became an addition to this one."""
 
+    added: UUID | None = None
+    """The case it was blown from."""
+
 
 @contract("whistle", "routing.whistle.overdue.v1")
 class WhistleOverdue(WhistleEvent):

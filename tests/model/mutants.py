@@ -130,6 +130,8 @@ def caught(mutant: Mutant) -> tuple[bool, float]:
             capture_output=True,
             text=True,
         )
+        if done.returncode not in (0, 1):
+            raise SystemExit(f"{mutant.name}: the tests did not run\n{done.stdout[-2000:]}")
         return done.returncode == 1, time.monotonic() - began
 
 

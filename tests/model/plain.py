@@ -304,7 +304,7 @@ class Case:
         """Whether the holder has no post there any more, as leader, party post or stand-in."""
         if self.holder in DESKS or self.bound or self.phase not in ("assigned", "accepted"):
             return False
-        people = [who for who in self.candidates(path(self.place)[self.rank])]
+        people = self.candidates(path(self.place)[self.rank])
         return self.holder not in people and self.holder not in [self.district.away.get(who) for who in people]
 
     # -- who may ----------------------------------------------------------------------------------------------

@@ -33,9 +33,7 @@ def test_the_tree_has_the_numbers_of_the_report(seed: Workbook) -> None:
         "small": 3786,
         "micro": 10653,
     }
-    assert [(grid.code, grid.label) for grid in seed.grids if grid.level == "district"] == [
-        ("150902", "集宁区")
-    ]
+    assert [(grid.code, grid.label) for grid in seed.grids if grid.level == "district"] == [("150902", "集宁区")]
 
 
 def test_the_25_villages_have_no_grids(seed: Workbook) -> None:
@@ -85,8 +83,7 @@ def test_5081_members_of_over_a_hundred_units_cover_781_compounds(seed: Workbook
     kinds = Counter(binding.kind for binding in seed.bindings)
     assert (kinds["member"], kinds["unit"]) == (5081, 781)
     by_kind = {
-        kind: [binding for binding in seed.bindings if binding.kind == kind]
-        for kind in ("unit", "section", "member")
+        kind: [binding for binding in seed.bindings if binding.kind == kind] for kind in ("unit", "section", "member")
     }
     compounds = {binding.grid for binding in by_kind["unit"]}
     assert len(compounds) == 781
@@ -105,11 +102,7 @@ def test_there_are_81_rooms_and_37_halls(seed: Workbook) -> None:
 
 
 def test_there_are_single_storey_areas_beside_blocks(seed: Workbook) -> None:
-    labels = {
-        (grid.level, grid.kind): grid.label
-        for grid in seed.grids
-        if grid.level in ("middle", "small", "micro")
-    }
+    labels = {(grid.level, grid.kind): grid.label for grid in seed.grids if grid.level in ("middle", "small", "micro")}
     assert labels["middle", "courtyard"].endswith("片区")
     assert labels["small", "courtyard"].endswith("排组")
     assert labels["micro", "courtyard"].endswith("组")

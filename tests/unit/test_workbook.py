@@ -261,9 +261,7 @@ ANYTHING = st.one_of(st.text(max_size=8), st.floats(), st.booleans(), st.none(),
 
 
 @given(sheet=st.sampled_from(list(SHEETS)), data=st.data())
-def test_whatever_is_in_a_cell_the_answer_is_a_district_or_the_list_of_faults(
-    sheet: str, data: st.DataObject
-) -> None:
+def test_whatever_is_in_a_cell_the_answer_is_a_district_or_the_list_of_faults(sheet: str, data: st.DataObject) -> None:
     cells = sheets()
     row = data.draw(st.integers(1, len(cells[sheet]) - 1))
     column = data.draw(st.integers(0, len(cells[sheet][0]) - 1))

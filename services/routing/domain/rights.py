@@ -43,14 +43,22 @@ def relations(
     return frozenset(found)
 
 
-def may_read(*, role: str | None, holds: bool, posted: bool, bound: bool, held: bool, complained_of: bool) -> bool:
-    """Leaders and desks on the place's path and their stand-ins, present and former holders, bound members, and the
-    reading roles. Someone complained of (`about_leader`) does not learn of it by his post."""
-    if role in READERS or holds:
+def may_read(
+    *,
+    role: str | None,
+    holds: bool,
+    posted: bool,
+    bound: bool,
+    whistled: bool,
+    held: bool,
+    complained_of: bool,
+) -> bool:
+    """Leaders and desks on the place's path and their stand-ins, present and former holders, bound members, officers
+    of departments whistled for, and the reading roles. Someone complained of (`about_leader`) does not learn of it by
+    his post, but a desk that had it in hand knows of it anyway."""
+    if role in READERS or holds or held or whistled:
         return True
-    if complained_of:
-        return False
-    return posted or bound or held
+    return (posted or bound) and not complained_of
 
 
 def may_know_skips(*, role: str | None, desks: Collection[int]) -> bool:

@@ -65,6 +65,9 @@ SELECT c.reporter = :person AS reports,
        coalesce((SELECT array_agg(p.rank) FROM directory.v1_path p JOIN mine m ON m.grid = p.up
            WHERE p.grid = c.place AND m.kind = 'desk'), '{{}}') AS desks,
        {_BOUND} AS bound,
+       EXISTS (SELECT FROM whistle_cases k JOIN whistles w ON w.id = k.whistle
+           JOIN directory.v1_officer o ON o.department = w.lead OR o.department = ANY (w.assisting)
+           WHERE k.case_id = c.id AND o.person = :person AND w.state <> 'draft') AS whistled,
        (SELECT max(h.hop) FROM hops h WHERE h.case_id = c.id AND (h.holder_person = :person
            OR h.holder_kind = 'desk' AND EXISTS (SELECT FROM directory.v1_post o
                WHERE o.grid = h.grid AND o.kind = 'desk' AND o.person = :person))) AS held_hop,
@@ -107,17 +110,23 @@ LIST = text(
  ORDER BY c.id LIMIT :limit
 """
 )
+# Cases and whistles somebody should look after, longest first.
 SUPERVISION = text("""
-SELECT c.id, c.supervised_why AS why, c.supervised_at AS since, g.code AS grid
-  FROM cases c JOIN directory.v1_grid g ON g.id = c.grid
- WHERE c.supervised_at IS NOT NULL AND c.phase <> 'closed'
-   AND (CAST(:after_at AS timestamptz) IS NULL OR (c.supervised_at, c.id) > (:after_at, CAST(:after_id AS uuid)))
+SELECT s.kind, s.id, s.why, s.since, g.code AS grid
+  FROM (SELECT 'case' AS kind, id, supervised_why AS why, supervised_at AS since, grid, place
+          FROM cases WHERE supervised_at IS NOT NULL AND phase <> 'closed'
+         UNION ALL
+        SELECT 'whistle', id, supervised_why, supervised_at, desk, place
+          FROM whistles WHERE supervised_at IS NOT NULL AND CASE supervised_why
+               WHEN 'report_in' THEN state IN ('blown', 'acknowledged') ELSE state = 'result' END) s
+  JOIN directory.v1_grid g ON g.id = s.grid
+ WHERE (CAST(:after_at AS timestamptz) IS NULL OR (s.since, s.id) > (:after_at, CAST(:after_id AS uuid)))
    AND (CAST(:grid AS uuid) IS NULL OR EXISTS (
-        SELECT FROM directory.v1_path p WHERE p.grid = c.place AND p.up = :grid))
+        SELECT FROM directory.v1_path p WHERE p.grid = s.place AND p.up = :grid))
    AND (:everything OR EXISTS (
         SELECT FROM directory.v1_path p JOIN directory.v1_post o ON o.grid = p.up
-         WHERE p.grid = c.place AND o.kind = 'desk' AND o.person = :person))
- ORDER BY c.supervised_at, c.id LIMIT :limit
+         WHERE p.grid = s.place AND o.kind = 'desk' AND o.person = :person))
+ ORDER BY s.since, s.id LIMIT :limit
 """)
 POLICY_BODY = text("SELECT body FROM policy WHERE id = :id")
 IS_DESK = text("SELECT EXISTS (SELECT FROM directory.v1_post WHERE kind = 'desk' AND person = :person)")
@@ -134,6 +143,7 @@ class Ties:
     posted: bool = False
     desks: frozenset[int] = frozenset()
     bound: bool = False
+    whistled: bool = False
     held_hop: int | None = None
     claimable: bool = False
     recused: bool = False

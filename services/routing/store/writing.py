@@ -93,6 +93,8 @@ SELECT DISTINCT ON (r.id) r.id, p.rank, p.up AS grid, o.kind AS post
  ORDER BY r.id, p.rank
 """).bindparams(bindparam("rows", type_=JSONB))
 # Only now is it known about whom an `about_leader` is.
+# What was agreed for a task is what is promised; in an event it is read from the next one on.
+MARK_TASK = text("UPDATE cases SET origin = 'task', promised_by = :due WHERE id = :id")
 PLACE = text("""
 UPDATE cases SET place = :place, placed = true,
        recused = recused || CASE WHEN about_leader
@@ -175,7 +177,8 @@ UPDATE cases SET seq = seq + 1, version = version + 1, on_hold = :why,
        accept_left = CASE WHEN accept_by IS NULL THEN accept_left
            ELSE greatest(0, accept_left - public.open_between(accept_calendar, accept_since, public.clock_now())) END,
        resolve_left = CASE WHEN resolve_by IS NULL THEN resolve_left
-           ELSE greatest(0, resolve_left - public.open_between(resolve_calendar, resolve_since, public.clock_now())) END,
+           ELSE greatest(0, resolve_left
+               - public.open_between(resolve_calendar, resolve_since, public.clock_now())) END,
        {_STILL},
        wait_by = public.clock_now() + :wait * interval '1 microsecond', nagged = 0,
        nags = ARRAY(SELECT public.clock_now() + n * interval '1 microsecond' FROM unnest(CAST(:nags AS bigint[])) n)
