@@ -15,7 +15,7 @@ from chuishao import store
 from chuishao.broker import LagMeter
 from chuishao.target import Target, as_owner
 from chuishao.wiring import SERVICES
-from chuishao.words import level_name, span
+from chuishao.words import date_time, level_name, span
 from shared.db import DatabaseAway
 
 State = Literal["ok", "warn", "fail"]
@@ -64,7 +64,7 @@ async def examine(target: Target) -> list[Finding]:
 async def _database(target: Target) -> list[Finding]:
     async with as_owner(target) as conn:
         now = await store.now(conn)
-    return [Finding("database", "ok", f"连得上，规则的时钟是 {now:%Y-%m-%d %H:%M:%S%z}")]
+    return [Finding("database", "ok", f"连得上，规则的时钟是 {date_time(now)}")]
 
 
 async def _http(target: Target) -> list[Finding]:

@@ -10,7 +10,7 @@ from rich.table import Table
 from rich.text import Text
 
 from chuishao.store import Rung
-from chuishao.words import ENDED, HOLDS, HOW, PHASES, SKIPPED, clock_time, level_name, limit_time, span
+from chuishao.words import ENDED, HOLDS, HOW, PHASES, SKIPPED, level_name, limit_time, span
 from shared.contracts.labels import category_label
 
 NOW, DONE, LATER, PASSED_OVER = "●", "✓", "○", "⊘"
@@ -46,15 +46,15 @@ def _rung(case: dict[str, Any], rung: Rung) -> tuple[Text, Text, Text]:
         return (
             Text(PASSED_OVER, "yellow"),
             Text(name, "yellow"),
-            Text(f"{clock_time(last['since'])} 跳过：{why}", "yellow"),
+            Text(f"{limit_time(last['since'], case['now'])} 跳过：{why}", "yellow"),
         )
     ended = ENDED.get(last["ended_by"] or "", "")
-    until = clock_time(last["until"]) if last["until"] else ""
+    until = limit_time(last["until"], case["now"]) if last["until"] else ""
     holder = last["holder"]["label"] if last["holder"] else name
     return (
         Text(DONE, "green"),
         Text(holder),
-        Text(f"{clock_time(last['since'])} 送到  {until} {ended}", "dim"),
+        Text(f"{limit_time(last['since'], case['now'])} 送到  {until} {ended}", "dim"),
     )
 
 

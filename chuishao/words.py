@@ -126,8 +126,13 @@ def clock_time(at: datetime | str) -> str:
     return moment.astimezone(SHANGHAI).strftime("%H:%M:%S")
 
 
+def date_time(at: datetime) -> str:
+    """Day and time in Shanghai."""
+    return at.astimezone(SHANGHAI).strftime("%Y-%m-%d %H:%M:%S")
+
+
 def limit_time(at: str, now: str) -> str:
-    """A time limit; the day is said when it is another one."""
+    """A time beside `now`; the day is said when it is another one."""
     there, here = (datetime.fromisoformat(each).astimezone(SHANGHAI) for each in (at, now))
     return clock_time(there) if there.date() == here.date() else f"{there.month}月{there.day}日 {there:%H:%M}"
 

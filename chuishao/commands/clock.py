@@ -11,7 +11,7 @@ import typer
 from chuishao import store
 from chuishao.durations import parse_duration
 from chuishao.target import DataDir, Target, as_owner, console, fail, find, run
-from chuishao.words import clock_time, span
+from chuishao.words import date_time, span
 
 PATIENCE = 60.0
 LOOK_EVERY = 0.1
@@ -39,7 +39,7 @@ async def _advance(target: Target, by: timedelta) -> None:
 
     async with as_owner(target) as conn:
         now = await store.move_clock(conn, by)
-    console.print(f"时钟拨了 {span(by.total_seconds())}，现在是 {clock_time(now)}")
+    console.print(f"时钟拨了 {span(by.total_seconds())}，现在是 {date_time(now)}")
     deadline = time.monotonic() + PATIENCE
     async with Settling(target) as settling:
         while moving := await settling.still_moving():
