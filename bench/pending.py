@@ -1,0 +1,87 @@
+"""A database as a district has it on a bad day: pending cases on the seed district's ladder, many of them due."""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+
+from sqlalchemy import text
+
+from chuishao.wiring import SERVICES, put_district, put_policy
+from shared.db import make_engine, transaction
+from shared.keys import Keys
+from shared.migrate import migrate
+
+
+@dataclass(frozen=True)
+class Size:
+    """How many cases wait, how many of them are due, and how many of those a slow side takes for its rate."""
+
+    pending: int
+    due: int
+    by_row: int
+
+
+FULL = Size(1_000_000, 100_000, 1_000)
+QUICK = Size(50_000, 20_000, 200)
+
+# Where a case of each micro grid lies when it started at each level: with the first who is there.
+SEATS = """
+CREATE TEMPORARY TABLE seat AS
+SELECT row_number() OVER (ORDER BY md5(g.id::text || first)) - 1 AS number, g.id AS place, pick.*
+  FROM directory.v1_grid g
+ CROSS JOIN generate_series(1, 4) first
+ CROSS JOIN LATERAL (
+       SELECT p.rank, p.up AS grid, c.kind, c.person, (ARRAY['leader', 'party', 'desk'])[c.ord] AS post
+         FROM directory.v1_path p JOIN directory.v1_candidate c ON c.grid = p.up
+        WHERE p.grid = g.id AND p.rank >= first ORDER BY p.rank, c.ord LIMIT 1) pick
+ WHERE g.rank = 1
+"""
+# The first :due cases are due since up to an hour, the others in more than a day.
+CASES = """
+INSERT INTO routing.cases (
+       id, number, category, urgency, class, policy, place, start_rank, reporter, recused, hop, rank, grid, holder_kind,
+       holder_person, holder_post, accept_calendar, accept_since, accept_left, accept_term, accept_by, accept_remind,
+       resolve_calendar, resolve_since, resolve_left, resolve_term, resolve_by, resolve_remind, opened_at, promised_by,
+       version, seq)
+SELECT uuidv7(), 'B' || n, 'FAC.light', 'ordinary', 'ordinary', f.policy, s.place, 1, gen_random_uuid(), '{}', 1,
+       s.rank, s.grid, s.kind, s.person, s.post, 'volunteer', due.at - interval '4 hours', t.accept_term,
+       t.accept_term, due.at, CASE WHEN n >= :due THEN due.at - interval '1 hour' END, 'volunteer',
+       due.at - interval '4 hours', t.resolve_term, t.resolve_term, due.at + interval '1 day',
+       due.at + interval '18 hours', due.at - interval '4 hours', due.at + interval '7 days', 1, 1
+  FROM generate_series(0, CAST(:pending AS int) - 1) n
+  JOIN seat s ON s.number = n % (SELECT count(*) FROM seat)
+ CROSS JOIN routing.policy_in_force f
+  JOIN routing.term t ON t.policy = f.policy AND t.class = 'ordinary' AND t.rank = 1
+ CROSS JOIN LATERAL (SELECT clock_now() + CASE WHEN n < :due THEN -random() * interval '1 hour'
+       ELSE interval '25 hours' + random() * interval '200 hours' END AS at) due
+ -- Who has waited longest did not come first: due rows lie anywhere in the table.
+ ORDER BY random()
+"""
+HOPS = """
+INSERT INTO routing.hops (case_id, hop, rank, grid, holder_kind, holder_person, holder_post, since)
+SELECT id, hop, rank, grid, holder_kind, holder_person, holder_post, opened_at FROM routing.cases
+"""
+HISTORY = """
+INSERT INTO routing.history (case_id, seq, at, kind, hop, rank)
+SELECT id, seq, opened_at, 'opened', hop, rank FROM routing.cases
+"""
+
+
+async def fill(url: str, keys: Keys, size: Size, say: Callable[[str], None]) -> None:
+    """Sets a database up with the seed district, the default policy and the cases. Their first events were told and
+    swept: the outbox is empty."""
+    owner = make_engine(url, pool=1)
+    await migrate(owner, SERVICES, keys)
+    await put_policy(owner, "default")
+    await put_district(owner, keys, "seed", say)
+    async with transaction(owner) as conn:
+        await conn.execute(text("SET LOCAL statement_timeout = 0"))
+        await conn.execute(text("TRUNCATE directory.outbox"))
+        await conn.execute(text(SEATS))
+        await conn.execute(text(CASES), {"pending": size.pending, "due": size.due})
+        await conn.execute(text(HOPS))
+        await conn.execute(text(HISTORY))
+    async with owner.connect() as conn:
+        await conn.execution_options(isolation_level="AUTOCOMMIT")
+        await conn.execute(text("SET statement_timeout = 0"))
+        await conn.execute(text("VACUUM (FREEZE, ANALYZE)"))
+    await owner.dispose()

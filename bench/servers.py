@@ -1,0 +1,94 @@
+"""What rows share: PostgreSQL with a million pending cases, made when the first of them asks for it."""
+
+import tempfile
+import time
+from collections.abc import AsyncIterator, Callable
+from contextlib import AsyncExitStack, asynccontextmanager
+from pathlib import Path
+
+import asyncpg
+from sqlalchemy import make_url, text
+from sqlalchemy.ext.asyncio import AsyncConnection
+
+from bench import pending
+from bench.row import RUNS
+from chuishao.wiring import SERVICES
+from shared.db import make_engine, service_url
+from shared.embedded import Embedded
+from shared.keys import Keys
+from shared.migrate import migrate
+from shared.service import Context
+from shared.settings import Settings
+
+KEYS = Keys(b"benches have keys of their own .")
+TEMPLATE = "bench_template"
+
+
+class Bench:
+    """One run of the benchmarks. `say` gets lines for people while something takes long."""
+
+    def __init__(self, stack: AsyncExitStack, *, quick: bool, say: Callable[[str], None]) -> None:
+        self.quick = quick
+        self.say = say
+        self._stack = stack
+        self._server: str | None = None
+
+    @property
+    def runs(self) -> int:
+        return 1 if self.quick else RUNS
+
+    @property
+    def size(self) -> pending.Size:
+        return pending.QUICK if self.quick else pending.FULL
+
+    @asynccontextmanager
+    async def pending_cases(self) -> AsyncIterator[Context]:
+        """The routing service on a fresh copy of the database with pending cases, exactly as it was filled."""
+        server = await self._filled()
+        async with _autocommit(server) as admin:
+            await admin.execute(text(f"CREATE DATABASE bench_copy TEMPLATE {TEMPLATE} STRATEGY FILE_COPY"))
+            url = _database(server, "bench_copy")
+            owner = make_engine(url, pool=1)
+            await migrate(owner, SERVICES, KEYS)  # the roles' search paths lie on the database they were set for
+            await owner.dispose()
+            engine = make_engine(service_url(url, "routing", KEYS))
+            try:
+                yield Context("routing", engine, KEYS, Settings())
+            finally:
+                await engine.dispose()
+                await admin.execute(text("DROP DATABASE bench_copy WITH (FORCE)"))
+
+    async def _filled(self) -> str:
+        """URL of the server, whose template is filled by now."""
+        if self._server is None:
+            self._server = await self._start()
+            began = time.perf_counter()
+            async with _autocommit(self._server) as admin:
+                await admin.execute(text(f"CREATE DATABASE {TEMPLATE}"))
+            await pending.fill(_database(self._server, TEMPLATE), KEYS, self.size, self.say)
+            self.say(f"{self.size.pending:,} pending cases made in {time.perf_counter() - began:.0f} s")
+        return self._server
+
+    async def _start(self) -> str:
+        folder = Path(self._stack.enter_context(tempfile.TemporaryDirectory(prefix="chuishao-bench-")))
+        system = Embedded(folder, kafka=False, progress=self.say)
+        endpoints = await system.start()
+        self._stack.push_async_callback(system.stop)
+        connection = await asyncpg.connect(host=str(folder / "postgres" / "socket"), user="postgres")
+        await connection.execute("ALTER ROLE chuishao CREATEDB")
+        await connection.close()
+        return endpoints.postgres
+
+
+def _database(server: str, name: str) -> str:
+    return make_url(server).set(database=name).render_as_string(hide_password=False)
+
+
+@asynccontextmanager
+async def _autocommit(url: str) -> AsyncIterator[AsyncConnection]:
+    engine = make_engine(url, pool=1)
+    async with engine.connect() as conn:
+        await conn.execution_options(isolation_level="AUTOCOMMIT")
+        await conn.execute(text("SET statement_timeout = 0"))
+        yield conn
+    await engine.dispose()
