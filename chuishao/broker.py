@@ -1,13 +1,12 @@
-"""What commands ask of the broker: how far each group has read, and what arrives from now on."""
+"""What commands ask of the broker: how far each group has read."""
 
-from collections.abc import AsyncIterator, Mapping, Sequence
-from contextlib import asynccontextmanager
+from collections.abc import Mapping, Sequence
 
-from aiokafka import AIOKafkaConsumer, TopicPartition
+from aiokafka import AIOKafkaConsumer
 from aiokafka.admin import AIOKafkaAdminClient
 from aiokafka.errors import GroupCoordinatorNotAvailableError
 
-from shared.messaging.events import BadEvent, Event, decode
+from shared.messaging.listening import partitions
 
 PATIENCE_MS = 5_000
 Groups = Mapping[str, Sequence[str]]
@@ -36,7 +35,7 @@ class LagMeter:
         return {group: await self._behind(group, topics) for group, topics in self._groups.items()}
 
     async def _behind(self, group: str, topics: Sequence[str]) -> int:
-        partitions = [part for topic in topics for part in await _partitions(self._reader, topic)]
+        partitions = [part for topic in topics for part in await partitions(self._reader, topic)]
         ends = await self._reader.end_offsets(partitions)
         try:
             committed = await self._admin.list_consumer_group_offsets(group)
@@ -44,32 +43,3 @@ class LagMeter:
             committed = {}  # a broker that has never seen a group has not made the offsets' topic yet
         read = {part: max(found.offset, 0) for part, found in committed.items()}
         return sum(max(end - read.get(part, 0), 0) for part, end in ends.items())
-
-
-async def _partitions(reader: AIOKafkaConsumer, topic: str) -> list[TopicPartition]:
-    await reader._client.add_topic(topic)  # metadata of topics nobody subscribed to is not fetched by itself
-    return [TopicPartition(topic, number) for number in sorted(reader.partitions_for_topic(topic) or ())]
-
-
-@asynccontextmanager
-async def listening(bootstrap: str, topics: Sequence[str], prefix: str) -> AsyncIterator[AsyncIterator[Event]]:
-    """Events that arrive from now on, without a consumer group, so that nobody's reading is disturbed."""
-    reader = AIOKafkaConsumer(
-        bootstrap_servers=bootstrap, auto_offset_reset="latest", fetch_max_wait_ms=100, group_id=None
-    )
-    await reader.start()
-    try:
-        parts = [part for topic in topics for part in await _partitions(reader, prefix + topic)]
-        reader.assign(parts)
-        await reader.seek_to_end(*parts)
-        yield _events(reader, prefix)
-    finally:
-        await reader.stop()
-
-
-async def _events(reader: AIOKafkaConsumer, prefix: str) -> AsyncIterator[Event]:
-    async for message in reader:
-        try:
-            yield decode(message.topic.removeprefix(prefix), message.value or b"")
-        except BadEvent:
-            continue

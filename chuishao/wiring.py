@@ -34,6 +34,7 @@ from services.routing.governing import policy_in_force, use_policy
 from services.routing.policy import load
 from shared.db import make_engine, service_url, transaction
 from shared.keys import Keys
+from shared.messaging.listening import Live
 from shared.migrate import migrate
 from shared.runtime import Worker, build_app
 from shared.service import Context, Service
@@ -133,14 +134,17 @@ async def assembled(
     owner = make_engine(postgres, pool=2, application="chuishao")
     chosen = [service for service in SERVICES if service.name in names]
     parts = Parts(owner, {s.name: make_context(s.name, postgres, keys, settings, kafka) for s in chosen})
-    mounts = []
+    mounts: list[Mount] = []
+    lives: list[Live] = []
     for service in chosen:
         context = parts.contexts[service.name]
         worker = Worker(context, service) if role in ("worker", "all") else None
         if worker:
             parts.workers.append(worker)
         path = "/sandbox" if service is sandbox else f"/api/{service.name}"
-        mounts.append(Mount(path, build_app(context, service, worker)))
+        app = build_app(context, service, worker)
+        lives.append(app.state.live)
+        mounts.append(Mount(path, app))
     if role != "worker":
         mounts.append(Mount("/", Pages()))
     parts.app = Starlette(routes=mounts)
@@ -149,7 +153,7 @@ async def assembled(
             worker.start()
         yield parts
     finally:
-        await asyncio.gather(*(worker.stop() for worker in parts.workers))
+        await asyncio.gather(*(worker.stop() for worker in parts.workers), *(live.stop() for live in lives))
         for context in parts.contexts.values():
             await context.engine.dispose()
         await owner.dispose()

@@ -14,6 +14,7 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 from shared import problems
 from shared.db import DatabaseAway, transaction
 from shared.messaging.consumer import Consumer
+from shared.messaging.listening import Live
 from shared.messaging.outbox import Relay, sweep
 from shared.service import Context, Job, Service
 from shared.telemetry import describe, traced
@@ -35,6 +36,7 @@ def build_app(context: Context, service: Service, worker: "Worker | None" = None
         redoc_url=None,
     )
     app.state.context = context
+    app.state.live = Live(context, service.live)
     problems.install(app)
     if service.router:
         app.include_router(service.router)

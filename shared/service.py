@@ -43,3 +43,5 @@ class Service:
     topics: Sequence[str] = ()
     """Topics it hears, without prefix; types without a handler are counted as seen."""
     jobs: Sequence[Job] = ()
+    live: Sequence[str] = ()
+    """Topics whose events open pages are told of, at `/live`."""

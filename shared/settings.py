@@ -52,17 +52,23 @@ class Settings(BaseSettings):
     public_url: str = ""
     """Where this deployment is reached from outside (callbacks of providers); default http://HOST:PORT."""
     sms_url: str = ""
-    """Base URL of the Alibaba Cloud SMS interface; default: the sandbox."""
+    """Base URL of the Alibaba Cloud SMS interface; default: the sandbox, or the provider's own under `real`."""
     sms_access_key_id: str = "sandbox"
+    """AccessKey ID at Alibaba Cloud."""
     sms_access_key_secret: str | None = None
+    """AccessKey secret at Alibaba Cloud; the sandbox's is derived from the master key."""
     sms_sign_name: str = "吹哨报到"
+    """Signature registered for text messages; the provider puts it in front as 【…】."""
     wechat_url: str = ""
-    """Base URL of the WeChat official account interface; default: the sandbox."""
+    """Base URL of the WeChat official account interface; default: the sandbox, or the provider's own under `real`."""
     wechat_appid: str = "wxsandbox"
+    """AppID of the official account."""
     wechat_secret: str | None = None
+    """AppSecret of the official account; the sandbox's is derived from the master key."""
     wechat_token: str | None = None
     """Token of the official account's callback signature."""
     log_level: str = "INFO"
+    """Least level that is logged: DEBUG, INFO, WARNING or ERROR."""
 
     @classmethod
     def settings_customise_sources(

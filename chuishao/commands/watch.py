@@ -15,13 +15,13 @@ from rich.console import RenderableType
 from rich.live import Live
 
 from chuishao import store
-from chuishao.broker import listening
 from chuishao.client import Client, RefusedError, connected
 from chuishao.climb import draw
 from chuishao.store import Rung
 from chuishao.target import DataDir, Target, as_owner, console, fail, find, run
 from chuishao.telling import Teller
 from shared.auth import Principal
+from shared.messaging.listening import listening
 
 TOPICS = ("issue", "case", "message", "directory")
 LINES = 12

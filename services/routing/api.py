@@ -5,6 +5,7 @@ from typing import Annotated, Any, Literal
 from uuid import UUID
 
 from fastapi import APIRouter, Depends, Query, Request
+from fastapi.responses import StreamingResponse
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from services.routing import commands, present
@@ -15,7 +16,7 @@ from services.routing.schemas import Act, Answer, Ask, Empty, Escalate, LevelNam
 from services.routing.store import reading
 from shared.auth import Principal
 from shared.contracts.levels import RANK
-from shared.db import clock_now, transaction
+from shared.db import DatabaseAway, clock_now, transaction
 from shared.http import (
     PAGE,
     Caller,
@@ -30,7 +31,9 @@ from shared.http import (
     instant,
     page,
 )
-from shared.problems import forbidden, invalid, not_found, unauthorized
+from shared.live import live_of, stream
+from shared.messaging.events import Event
+from shared.problems import Problem, forbidden, invalid, not_found, unauthorized
 
 router = APIRouter(route_class=Route)
 TrackCode = Annotated[str | None, Query()]
@@ -198,6 +201,32 @@ async def supervision(
         )
     items = [dict(row) for row in rows]
     return page(items, limit, lambda item: (item["since"], item["id"]))
+
+
+@router.get("/live")
+async def live(
+    request: Request, ctx: Ctx, caller: MaybeCaller, issue: UUID | None = None, code: TrackCode = None
+) -> StreamingResponse:
+    """Tells what moves, as it moves: to a token's holder of every case he may read, by a code of its issue."""
+    if issue is not None and code is not None:
+        await resident(issue, ctx, None, code)
+
+        async def its_own(event: Event) -> bool:
+            return event.subject == issue
+
+        return stream(live_of(request), its_own)
+    if caller is None:
+        raise unauthorized()
+
+    async def may_see(event: Event) -> bool:
+        try:
+            async with transaction(ctx.engine) as conn:
+                await access(conn, caller, event.subject)
+        except (Problem, DatabaseAway):
+            return False
+        return True
+
+    return stream(live_of(request), may_see)
 
 
 # -- the resident ---------------------------------------------------------------------------------------------

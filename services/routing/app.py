@@ -15,6 +15,7 @@ service = Service(
     migrations=Path(__file__).parent / "migrations",
     router=router,
     handlers=handlers,
-    topics=("issue", "directory", "meeting"),
+    topics=("issue", "directory", "meeting", "message"),
     jobs=(tick, chase, audit),
+    live=("case", "whistle"),
 )

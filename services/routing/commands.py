@@ -75,18 +75,22 @@ async def act(
     """
 
     async def do() -> tuple[int, dict[str, Any]]:
-        await writing.lock_ladder(conn)
-        if await writing.lock_case(conn, id_) is None:
-            raise not_found()
-        found = await access(conn, caller, id_)
-        check_may(found, name)
-        admitted = await _admit(conn, caller, found, name, wish)
-        await effect(conn, admitted)
+        await perform(conn, caller, id_, name, wish, effect)
         return 200, await show(conn, caller, id_)
 
     async with transaction(ctx.engine) as conn:
         _, answer = await once(conn, ctx.keys, caller.key, key, f"{id_}/{name}/".encode() + request, do)
     return answer
+
+
+async def perform(conn: AsyncConnection, caller: Principal, id_: UUID, name: str, wish: Wish, effect: Effect) -> None:
+    """The act itself, in whatever transaction it came: by HTTP, or by a text from a telephone."""
+    await writing.lock_ladder(conn)
+    if await writing.lock_case(conn, id_) is None:
+        raise not_found()
+    found = await access(conn, caller, id_)
+    check_may(found, name)
+    await effect(conn, await _admit(conn, caller, found, name, wish))
 
 
 async def show(conn: AsyncConnection, caller: Principal, id_: UUID) -> dict[str, Any]:
@@ -222,21 +226,26 @@ async def resident_act(
     Raises 404 and 409 `wrong-state`."""
 
     async def do() -> tuple[int, dict[str, Any]]:
-        await writing.lock_ladder(conn)
-        if await writing.lock_case(conn, id_) is None:
-            raise wrong_state("received", [])
-        case = await reading.case(conn, id_)
-        assert case is not None
-        policy = await reading.policy(conn, case["policy"])
-        state = present.state(case, policy.microseconds(policy.reopen))
-        if not allows(ACTS[name], state):
-            raise wrong_state(case["phase"], can(state, {REPORTER}), on_hold=case["on_hold"])
-        await effect(conn, Admitted(case, policy, person or case["reporter"], None, reading.Ties()))
+        await perform_resident(conn, id_, name, person, effect)
         return 200, await show_track(conn, id_)
 
     async with transaction(ctx.engine) as conn:
         _, answer = await once(conn, ctx.keys, caller_key, key, f"{id_}/{name}/".encode() + request, do)
     return answer
+
+
+async def perform_resident(conn: AsyncConnection, id_: UUID, name: str, person: UUID | None, effect: Effect) -> None:
+    """The resident's act itself, in whatever transaction it came."""
+    await writing.lock_ladder(conn)
+    if await writing.lock_case(conn, id_) is None:
+        raise wrong_state("received", [])
+    case = await reading.case(conn, id_)
+    assert case is not None
+    policy = await reading.policy(conn, case["policy"])
+    state = present.state(case, policy.microseconds(policy.reopen))
+    if not allows(ACTS[name], state):
+        raise wrong_state(case["phase"], can(state, {REPORTER}), on_hold=case["on_hold"])
+    await effect(conn, Admitted(case, policy, person or case["reporter"], None, reading.Ties()))
 
 
 async def show_track(conn: AsyncConnection, id_: UUID) -> dict[str, Any]:

@@ -5,10 +5,11 @@ from typing import Any
 
 from sqlalchemy.ext.asyncio import AsyncConnection
 
-from services.routing import deliberating, opening
+from services.routing import deliberating, opening, replies
 from shared.contracts.directory import DistrictImported, PostChanged
 from shared.contracts.issue import IssuePlaced, IssueReported
 from shared.contracts.meeting import TaskMade, TopicEnded, TopicScreened
+from shared.contracts.message import MessageReplied
 from shared.messaging.events import Event
 from shared.service import Context
 
@@ -45,6 +46,11 @@ async def tasks_made(conn: AsyncConnection, _: Context, events: Sequence[Event])
         await deliberating.take_task(conn, event.data)
 
 
+async def messages_replied(conn: AsyncConnection, _: Context, events: Sequence[Event]) -> None:
+    for event in events:
+        await replies.act(conn, event.data.case, event.data)
+
+
 handlers: dict[Any, Any] = {
     IssueReported: issues_reported,
     IssuePlaced: issues_placed,
@@ -53,4 +59,5 @@ handlers: dict[Any, Any] = {
     TopicScreened: topics_screened,
     TopicEnded: topics_ended,
     TaskMade: tasks_made,
+    MessageReplied: messages_replied,
 }

@@ -336,34 +336,41 @@ async def act(
     """Does an act on a whistle. Returns it as GET shows it. Raises 404, 403, 409 `wrong-state`, `already-moved`."""
 
     async def do() -> tuple[int, dict[str, Any]]:
-        head = await whistles.whistle(conn, id_)
-        if head is None:
-            raise not_found()
-        await writing.lock_ladder(conn)
-        await writing.lock_case(conn, head["case_id"])
-        await whistles.lock(conn, id_)
-        found = await standing(conn, caller, id_)
-        row = WHISTLE_ACTS[name]
-        if not row.by & found.relations:
-            raise forbidden()
-        side = side_of(found.relations & row.by)
-        if not allows(row, found.state, side):
-            raise wrong_state(found.row["state"], found.can)
-        if version != found.row["version"]:
-            raise Problem(
-                "already-moved",
-                409,
-                "这个哨刚刚已有变化",
-                "It has moved on meanwhile",
-                extra={"whistle": await show(conn, caller, id_), "can": found.can},
-            )
-        policy = await reading.policy(conn, found.row["policy"])
-        await effect(conn, Doing(found.row, policy, caller.person, side))
+        await perform(conn, caller, id_, name, version, effect)
         return 200, await show(conn, caller, id_)
 
     async with transaction(ctx.engine) as conn:
         _, answer = await once(conn, ctx.keys, caller.key, key, f"{id_}/{name}/".encode() + request, do)
     return answer
+
+
+async def perform(
+    conn: AsyncConnection, caller: Principal, id_: UUID, name: str, version: int | None, effect: Effect
+) -> None:
+    """The act itself, in whatever transaction it came; `version` None: a button, which saw no version."""
+    head = await whistles.whistle(conn, id_)
+    if head is None:
+        raise not_found()
+    await writing.lock_ladder(conn)
+    await writing.lock_case(conn, head["case_id"])
+    await whistles.lock(conn, id_)
+    found = await standing(conn, caller, id_)
+    row = WHISTLE_ACTS[name]
+    if not row.by & found.relations:
+        raise forbidden()
+    side = side_of(found.relations & row.by)
+    if not allows(row, found.state, side):
+        raise wrong_state(found.row["state"], found.can)
+    if version not in (None, found.row["version"]):
+        raise Problem(
+            "already-moved",
+            409,
+            "这个哨刚刚已有变化",
+            "It has moved on meanwhile",
+            extra={"whistle": await show(conn, caller, id_), "can": found.can},
+        )
+    policy = await reading.policy(conn, found.row["policy"])
+    await effect(conn, Doing(found.row, policy, caller.person, side))
 
 
 def _said(id_: UUID, event: str, by: UUID | None, text: str | None = None, **detail: Any) -> dict[str, Any]:

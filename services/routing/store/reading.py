@@ -94,6 +94,7 @@ SELECT p.rank, p.up AS grid FROM directory.v1_path p JOIN directory.v1_binding b
  WHERE p.grid = :place AND b.kind = 'member' AND b.person = :person ORDER BY p.rank LIMIT 1
 """)
 PERSON_BY_NO = text("SELECT id FROM directory.v1_person WHERE no = :no")
+NO_OF_PERSON = text("SELECT no FROM directory.v1_person WHERE id = :person")
 GRID_BY_CODE = text("SELECT id, rank, village FROM directory.v1_grid WHERE code = :code")
 # Cases of the caller's subtrees, or held by him; oldest first (ids are ordered by time).
 LIST = text(

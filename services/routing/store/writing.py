@@ -212,6 +212,7 @@ UPDATE cases SET seq = seq + 1, version = version + 1, phase = 'closed', on_hold
        reply = coalesce(:reply, reply)
  WHERE id = ANY(:ids)
 """)
+COUNT_EVENT = text("UPDATE cases SET seq = seq + 1 WHERE id = :id")
 COUNT_NO = text("UPDATE cases SET noes = noes + 1, reopened_hop = hop WHERE id = :id")
 SUPERVISE = text("""
 UPDATE cases SET seq = seq + 1, supervised_at = coalesce(supervised_at, public.clock_now()),
