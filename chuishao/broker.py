@@ -35,8 +35,8 @@ class LagMeter:
         return {group: await self._behind(group, topics) for group, topics in self._groups.items()}
 
     async def _behind(self, group: str, topics: Sequence[str]) -> int:
-        partitions = [part for topic in topics for part in await partitions(self._reader, topic)]
-        ends = await self._reader.end_offsets(partitions)
+        parts = [part for topic in topics for part in await partitions(self._reader, topic)]
+        ends = await self._reader.end_offsets(parts)
         try:
             committed = await self._admin.list_consumer_group_offsets(group)
         except GroupCoordinatorNotAvailableError:
