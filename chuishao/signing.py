@@ -1,7 +1,8 @@
-"""How to sign in as each role, told with people of this district."""
+"""How to sign in as each role, and where to look next, told with people of this district."""
 
 import os
 import sys
+from collections.abc import Sequence
 from pathlib import Path
 
 from rich.cells import cell_len
@@ -15,7 +16,7 @@ DEFAULT_DATA = Path("data")
 
 
 async def show_sign_in(target: Target) -> None:
-    """Prints a command per role, as it can be copied."""
+    """Prints commands as they can be copied: one per role, and some to look around."""
     async with as_owner(target) as conn:
         examples = await store.examples(conn)
     rows = [
@@ -28,8 +29,15 @@ async def show_sign_in(target: Target) -> None:
         ("仲裁", "--role arbiter"),
     ]
     console.print("\n[bold]用谁的身份登录[/]（令牌放进 Authorization: Bearer …）")
-    for who, how in rows:
-        console.print(f"  {who}{' ' * (WIDTH - cell_len(who))}{_command(target)} token {how}", soft_wrap=True)
+    _show(target, [(who, f"token {how}") for who, how in rows])
+    console.print("\n[bold]接着看[/]")
+    phones = [(f"{level_name(level)}的手机", f"phone --post {post}") for level, post in examples.posts[:1]]
+    _show(target, [*phones, ("全部动静", "watch"), ("再演一遍", "story"), ("体检", "doctor")])
+
+
+def _show(target: Target, rows: Sequence[tuple[str, str]]) -> None:
+    for what, how in rows:
+        console.print(f"  {what}{' ' * (WIDTH - cell_len(what))}{_command(target)} {how}", soft_wrap=True)
 
 
 def _command(target: Target) -> str:
