@@ -43,6 +43,14 @@ ITEM = {
     "OTH.other": "其他事情",
 }
 
+UNDELIBERABLE = frozenset({"SAF.gas", "SAF.fire", "LIFT.trapped"})
+"""Items of intake's catalogue that are not `deliberable`."""
+
+
+def is_deliberable(category: str, urgency: str) -> bool:
+    """Whether a community may talk it over in a meeting (议事): anything that can wait for one."""
+    return urgency != "emergency" and category not in UNDELIBERABLE
+
 
 def category_label(code: str) -> str:
     """The item's words, else its class's: a district may have added items of its own."""

@@ -84,6 +84,11 @@ class MeetingReplied(MeetingEvent):
     substitute: UUID | None = None
 
 
+@contract("meeting", "deliberation.meeting.opened.v1")
+class MeetingOpened(MeetingEvent):
+    """Enough of the six are there: it has begun, and nobody can reply any more."""
+
+
 @contract("meeting", "deliberation.meeting.reminded.v1")
 class MeetingReminded(MeetingEvent):
     """The reminder before it begins."""

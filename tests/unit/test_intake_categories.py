@@ -6,6 +6,7 @@ import pytest
 
 from services.intake.catalogue import catalogue
 from services.intake.domain.categories import BadCatalogueError, parse_catalogue
+from shared.contracts.labels import UNDELIBERABLE, is_deliberable
 
 URGENT = ["WAT.leak", "HEAT.cold", "HEAT.outage", "ELE.outage", "LIFT.fault"]
 EMERGENCY = ["SAF.gas", "SAF.fire", "LIFT.trapped"]
@@ -39,6 +40,13 @@ def test_the_agreed_items_exist_with_their_urgency(urgency: str, codes: list[str
         item = catalogue().find(code)
         assert item is not None, code
         assert item.urgency == urgency, code
+
+
+def test_whatever_can_wait_for_a_meeting_may_be_deliberated() -> None:
+    refused = {item.code for item in catalogue().items() if not item.deliberable}
+    assert refused == UNDELIBERABLE
+    for item in catalogue().items():
+        assert is_deliberable(item.code, item.urgency) == item.deliberable
 
 
 def test_there_are_sixteen_classes_in_a_fixed_order() -> None:

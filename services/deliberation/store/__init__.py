@@ -1,0 +1,1 @@
+"""All SQL of deliberation: `reading` answers questions, `writing` changes rows, `slots` finds and books."""
