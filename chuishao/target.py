@@ -8,14 +8,16 @@ from pathlib import Path
 from typing import Annotated, Any, NoReturn, TypeVar
 
 import typer
+from pydantic import ValidationError
 from rich.console import Console
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from shared.db import DatabaseAway, make_engine, service_url, transaction
 from shared.embedded import EmbeddedError, running
 from shared.keys import Keys
+from shared.providers import providers
 from shared.service import Context, Service
-from shared.settings import Settings
+from shared.settings import PREFIX, Settings
 
 DataDir = Annotated[Path, typer.Option("--data", envvar="CHUISHAO_DATA", help="数据目录 · data directory")]
 Json = Annotated[bool, typer.Option("--json", help="给程序读的 JSON · JSON for programs")]
@@ -58,12 +60,31 @@ class Target:
             await engine.dispose()
 
 
+def read_settings(**given: Any) -> Settings:
+    """The settings of this process, with what the command line gave; ends the command (exit code 2) if they are bad."""
+    try:
+        return Settings(**given)
+    except ValidationError as error:
+        names = ", ".join(f"{PREFIX}{str(each['loc'][0]).upper()}" for each in error.errors())
+        fail(f"设置不对：{names}", f"these settings cannot be used: {names}", 2)
+    except OSError as error:
+        fail(f"读不了 {error.filename}（{error.strerror}）", "a file named by a setting cannot be read", 2)
+
+
+def check_providers(settings: Settings) -> None:
+    """Ends the command (exit code 2) when messages are to be really sent and cannot be."""
+    try:
+        providers(settings, Keys(bytes(32)))
+    except ValueError as error:
+        fail("真的发消息还缺服务商的凭据", str(error), 2)
+
+
 def find(data: Path) -> Target:
     """The system running on `data`; else the one that CHUISHAO_POSTGRES and CHUISHAO_KAFKA name.
 
     Ends the command with exit code 1 when there is neither.
     """
-    settings = Settings(data=data)
+    settings = read_settings(data=data)
     system = running(data)
     if system:
         keys = Keys.from_hex(settings.master_key) if settings.master_key else Keys.from_directory(data)
@@ -123,6 +144,10 @@ def run(work: Coroutine[Any, Any, T]) -> T:
         fail(error.zh, error.en)
     except DatabaseAway:
         fail("数据库连不上，稍后再试", "the database cannot be reached, try again")
+    except OSError as error:
+        if error.filename is None:
+            raise
+        fail(f"{error.filename}：读写不了（{error.strerror}）", "this file or folder cannot be used")
     except KeyboardInterrupt:
         raise typer.Exit(130) from None
 

@@ -5,6 +5,7 @@ import os
 from pathlib import Path
 from typing import Any, Literal
 
+from pydantic import Field
 from pydantic.fields import FieldInfo
 from pydantic_settings import BaseSettings, PydanticBaseSettingsSource, SettingsConfigDict
 
@@ -26,7 +27,12 @@ class _Files(PydanticBaseSettingsSource):
 class Settings(BaseSettings):
     """Every setting of every process. The table in the README is made from these fields."""
 
-    model_config = SettingsConfigDict(env_prefix=PREFIX, extra="ignore", frozen=True)
+    model_config = SettingsConfigDict(
+        env_prefix=PREFIX,
+        extra="ignore",
+        frozen=True,
+        hide_input_in_errors=True,  # it may be a key
+    )
 
     data: Path = Path("data")
     """Directory of an embedded deployment: servers' data, secrets, what runs."""
@@ -36,9 +42,9 @@ class Settings(BaseSettings):
     """`embedded`, or `HOST:PORT` of a broker."""
     host: str = "127.0.0.1"
     """Address the HTTP server listens on."""
-    port: int = 8000
+    port: int = Field(8000, ge=1, le=65535)
     """Port the HTTP server listens on."""
-    master_key: str | None = None
+    master_key: str | None = Field(None, pattern=r"^\s*[0-9a-fA-F]{64}\s*$")
     """32 bytes in hex; everything secret is derived from it. Embedded: made on first start in `DATA/secrets`."""
     topic_prefix: str = "chuishao."
     """Goes before every Kafka topic and consumer group."""

@@ -5,7 +5,7 @@ from typing import Annotated, Literal
 
 import typer
 
-from chuishao.target import DataDir, Target, console, fail, find, run
+from chuishao.target import DataDir, Target, check_providers, console, fail, find, read_settings, run
 from shared.settings import Settings
 from shared.telemetry import configure_logging
 
@@ -20,7 +20,8 @@ def serve(
 ) -> None:
     """只起一个服务（容器里用） · one service; migrate first."""
     target = find(data)
-    settings = Settings(data=data).model_copy(update={"port": port} if port else {})
+    settings = read_settings(data=data, **({"port": port} if port else {}))
+    check_providers(settings)
     configure_logging(settings.log_level)
     from chuishao import wiring
     from chuishao.serving import until_signalled

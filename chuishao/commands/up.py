@@ -11,7 +11,7 @@ from typing import Annotated
 import typer
 
 from chuishao.progress import Steps
-from chuishao.target import DataDir, console, fail, find, keep_address, run
+from chuishao.target import DataDir, check_providers, console, fail, find, keep_address, read_settings, run
 from shared.embedded import Embedded, check_port
 from shared.keys import Keys
 from shared.settings import Settings
@@ -53,7 +53,8 @@ def up(
     given = {"data": data, "port": port, "kafka": kafka, "postgres": postgres}
     if district not in DISTRICTS and not Path(district).is_file():
         fail(f"没有 {district} 这个文件；或者写 seed、small、none", "no such workbook", 2)
-    settings = Settings().model_copy(update={name: value for name, value in given.items() if value is not None})
+    settings = read_settings(**{name: value for name, value in given.items() if value is not None})
+    check_providers(settings)
     if not settings.instance:  # whoever holds the directory is the only one of its kind
         settings = settings.model_copy(update={"instance": "up"})
     _start(Wish(settings, policy, district, story))

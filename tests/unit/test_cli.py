@@ -14,7 +14,7 @@ from chuishao.durations import parse_duration
 from chuishao.people import Who
 from chuishao.store import Rung
 from chuishao.story import play
-from chuishao.target import Target
+from chuishao.target import Target, check_providers, read_settings
 from chuishao.words import EVENTS, event_name, span
 from shared.contracts import REGISTRY
 from shared.keys import Keys
@@ -129,3 +129,28 @@ async def test_the_story_is_not_played_where_messages_reach_real_people() -> Non
     real = Target("", "", "", Keys(bytes(32)), Settings(), adjustable=False, real_providers=True)
     with pytest.raises(typer.Exit):
         await play(real)
+
+
+@pytest.mark.parametrize(
+    ("name", "value"),
+    [
+        ("CHUISHAO_PORT", "80000"),
+        ("CHUISHAO_CLOCK", "sundial"),
+        ("CHUISHAO_MASTER_KEY", "secret"),
+        ("CHUISHAO_MASTER_KEY_FILE", "/nowhere/at/all"),
+    ],
+)
+def test_a_bad_setting_ends_the_command_and_is_named_without_its_value(
+    name: str, value: str, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setenv(name, value)
+    with pytest.raises(typer.Exit) as ended:
+        read_settings()
+    said = capsys.readouterr().err
+    assert (ended.value.exit_code, "secret" in said) == (2, False)
+    assert name in said or value in said
+
+
+def test_real_providers_are_refused_without_their_credentials() -> None:
+    with pytest.raises(typer.Exit):
+        check_providers(Settings(providers="real"))

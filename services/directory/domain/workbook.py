@@ -50,7 +50,8 @@ class Fault:
     en: str
 
     def __str__(self) -> str:
-        return f"{self.sheet} {self.row} {self.column}: {self.zh} / {self.en}"
+        where = " ".join(str(part) for part in (self.sheet, self.row, self.column) if part)
+        return f"{where}: {self.zh} / {self.en}" if where else f"{self.zh} / {self.en}"
 
 
 class BadWorkbook(Exception):
