@@ -84,6 +84,7 @@ EVENTS = {
     "deliberation.meeting.cancelled": "会议取消",
     "deliberation.meeting.reminded": "提醒开会",
     "deliberation.meeting.replied": "回复参会",
+    "deliberation.meeting.opened": "开会",
     "deliberation.meeting.held": "会有结果",
     "deliberation.task.made": "派了任务",
     "directory.post.changed": "换了人",
