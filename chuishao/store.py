@@ -76,7 +76,9 @@ QUARANTINED = "SELECT count(*) FROM {schema}.quarantine"
 OVERDUE = text("""
 SELECT count(*) AS rows, coalesce(extract(epoch FROM public.clock_now() - min(next_at)), 0)::float AS late
   FROM (SELECT next_at FROM routing.cases WHERE next_at <= public.clock_now()
-         UNION ALL SELECT next_at FROM routing.whistles WHERE next_at <= public.clock_now()) due
+         UNION ALL SELECT next_at FROM routing.whistles WHERE next_at <= public.clock_now()
+         UNION ALL SELECT screen_by FROM deliberation.topics WHERE screen_by <= public.clock_now()
+         UNION ALL SELECT remind_at FROM deliberation.meetings WHERE remind_at <= public.clock_now()) due
 """)
 # To be looked at now, to be let go now, or in a provider's hands.
 MESSAGES_MOVING = text("""

@@ -20,6 +20,9 @@ from starlette.routing import Mount
 from chuishao.pages import Pages
 from sandbox.app import service as sandbox
 from sandbox.commands import register_templates, set_frequency
+from services.deliberation.app import service as deliberation
+from services.deliberation.policy import load as load_deliberation
+from services.deliberation.policy import use_policy as use_deliberation_policy
 from services.directory.app import service as directory
 from services.directory.domain.generate import generate
 from services.directory.domain.workbook import Workbook
@@ -40,7 +43,7 @@ from shared.runtime import Worker, build_app
 from shared.service import Context, Service
 from shared.settings import Settings
 
-SERVICES: tuple[Service, ...] = (directory, intake, routing, notify, sandbox)
+SERVICES: tuple[Service, ...] = (directory, intake, routing, deliberation, notify, sandbox)
 """Every service with something that runs; the sandbox stands in for the providers of messages."""
 
 TOPICS = ("issue", "case", "whistle", "meeting", "message", "directory")
@@ -100,9 +103,10 @@ async def put_policy(owner: AsyncEngine, policy: str | None) -> str:
             return present
         wanted = load(policy or "default")
         await use_policy(conn, wanted)
-    # Notify keeps its own settings under the same names; a district's file rules over the ladder only.
+    # Others keep their own settings under the same names; a district's file rules over the ladder only.
     quick = wanted.pace is not None
     async with transaction(owner) as conn:
+        await use_deliberation_policy(conn, load_deliberation("demo" if quick else "default"))
         await use_notify_policy(conn, "demo" if quick else "default")
         await set_frequency(conn, per_minute=None if quick else 1, per_day=None if quick else 50)
     return wanted.id

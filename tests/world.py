@@ -39,6 +39,13 @@ FORGOTTEN = (
     "notify.spoken",
     "sandbox.ledger",
     "sandbox.report",
+    "deliberation.cases",
+    "deliberation.topics",
+    "deliberation.meetings",
+    "deliberation.seats",
+    "deliberation.bookings",
+    "deliberation.tasks",
+    "deliberation.history",
 )
 TEMPLATE = "chuishao_template"
 _templated = asyncio.Lock()

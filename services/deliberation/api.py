@@ -6,6 +6,7 @@ from typing import Annotated, Any
 from uuid import UUID
 
 from fastapi import APIRouter, Depends, Request, Response
+from fastapi.responses import StreamingResponse
 
 from services.deliberation import commands, planning, present
 from services.deliberation.access import COMMAND, access, check_may, look
@@ -19,9 +20,11 @@ from services.deliberation.schemas import Act, CheckIn, PlanIn, ReplyIn, ResultI
 from services.deliberation.store import reading
 from shared.auth import Principal
 from shared.contracts.labels import category_label
-from shared.db import transaction
+from shared.db import DatabaseAway, transaction
 from shared.http import PAGE, Caller, Ctx, Cursor, IdempotencyKey, Limit, Route, decode_cursor, page
-from shared.problems import forbidden
+from shared.live import live_of, stream
+from shared.messaging.events import Event
+from shared.problems import Problem, forbidden
 
 router = APIRouter(tags=["deliberation"], route_class=Route)
 
@@ -150,6 +153,21 @@ async def plan(
     assert body.subdistrict
     assert body.week
     return await planning.plan_week(ctx, wish, body.subdistrict, body.week)
+
+
+@router.get("/live")
+async def live(request: Request, ctx: Ctx, caller: Caller) -> StreamingResponse:
+    """Tells what moves, as it moves, of every topic the caller may see."""
+
+    async def may_see(event: Event) -> bool:
+        try:
+            async with transaction(ctx.engine) as conn:
+                await access(conn, caller, event.subject)
+        except (Problem, DatabaseAway):
+            return False
+        return True
+
+    return stream(live_of(request), may_see)
 
 
 # -- meetings: to read --------------------------------------------------------------------------------------

@@ -14,4 +14,5 @@ service = Service(
     handlers=handlers,
     topics=("case",),
     jobs=(tick,),
+    live=("meeting",),
 )

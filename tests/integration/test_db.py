@@ -30,6 +30,7 @@ LIMITED = {
     "routing.history": APPEND,
     "routing.notes": APPEND,
     "routing.answers": APPEND,
+    "deliberation.history": APPEND,
     "intake.issue": KEEP,
     "notify.receipt": APPEND,
     "notify.inbound": APPEND,
@@ -37,7 +38,7 @@ LIMITED = {
     "notify.attempt": KEEP,
 }
 EVERYBODYS = {"public.clock_shift", "public.calendar_span", "public.calendar_horizon"}
-READERS = {"directory", "intake", "routing", "notify"}
+READERS = {"directory", "intake", "routing", "deliberation", "notify"}
 VAULT_CALLERS = {"directory", "intake", "notify"}
 PUBLIC_FUNCTIONS = {"clock_now", "opened", "open_between", "due"}
 
