@@ -96,7 +96,8 @@ def track(row: RowMapping, history: Sequence[RowMapping], can: Collection[str]) 
             item["kind"], who=who, how=item["detail"].get("how"), words=item["text"], why=item["detail"].get("why")
         )
         if told:
-            lines.append({"at": item["at"], "kind": told[0], "level": LEVEL[item["rank"]], "text": told[1]})
+            at = {"at": item["at"], "kind": told[0], "level": LEVEL[item["rank"]], "label": who}
+            lines.append({**at, "text": told[1]})
     ended = row["phase"] == CLOSED
     return {
         "number": row["number"],
