@@ -69,7 +69,7 @@ async def _database(target: Target) -> list[Finding]:
 
 async def _http(target: Target) -> list[Finding]:
     found = []
-    async with httpx2.AsyncClient(base_url=target.base_url, timeout=5) as client:
+    async with httpx2.AsyncClient(base_url=target.base_url, timeout=5, trust_env=False) as client:
         for service in SERVICES:
             answer = await client.get(f"{_mount(service.name)}/readyz")
             good = answer.status_code == 200
