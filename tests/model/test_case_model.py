@@ -1,105 +1,41 @@
 """A Hypothesis state machine over one case on real PostgreSQL: every act in any order by anybody, duplicates, ticks,
 posts emptied and filled, a crash between commit and reply; after each step the case is compared with a plain model."""
 
-import asyncio
 import os
 from datetime import datetime, timedelta
 from typing import Any, ClassVar
-from uuid import UUID
 
-import orjson
 import pytest
-from hypothesis import HealthCheck, Phase, settings
 from hypothesis import strategies as st
-from hypothesis.stateful import RuleBasedStateMachine, initialize, precondition, rule, run_state_machine_as_test
+from hypothesis.stateful import initialize, precondition, rule
 from sqlalchemy import text
 
-from chuishao.wiring import put_district, put_policy
 from services.directory import commands as directory
 from services.routing import commands, jobs, opening
-from services.routing.app import service
 from services.routing.commands import Answered, Wish
 from shared.auth import Principal
 from shared.contracts.issue import IssueReported
-from shared.db import make_engine, service_url, transaction
+from shared.db import transaction
 from shared.embedded import Endpoints
 from shared.ids import new_id
-from shared.messaging.consumer import Consumer
-from shared.messaging.inbox import Record
-from shared.problems import Problem
-from shared.service import Context
-from shared.settings import Settings
-from tests.model.calendar import CHINA
 from tests.model.plain import DESKS, POSTS, RANKS, C, Case, District, path
-from tests.world import KEYS, new_database
+from tests.model.system import NEAR, START, Machine, walk
 
 SEQUENCES = int(os.environ.get("CHUISHAO_MODEL_SEQUENCES", "200"))
 STEPS = int(os.environ.get("CHUISHAO_MODEL_STEPS", "40"))
-SHRINK = bool(os.environ.get("CHUISHAO_MODEL_SHRINK"))
-START = datetime(2026, 11, 24, 10, 0, tzinfo=CHINA)
-NEAR = timedelta(seconds=5)
 PLACES = sorted({grid for grid, _ in POSTS} | {f"{C}-L1-M1-S1-U3", C, "150902-01-02", "150902-01"})
 PLACES += [f"{C}-L1-M1-S2-U1", f"{C}-L1-M1-S1-U1"] * 4  # where the rules have most to decide
 AWAY = ["P016", "P014", "P012", "P010", "P018", "P022"]
 PEOPLE = ["P016", "P017", "P014", "P012", "P010", "P003", "P002", "P001", "P046", "P018", "P020", "P022", "P026"]
 
 
-class System:
-    """The database and the directory of one test run, used from synchronous rules."""
-
-    def __init__(self, runner: asyncio.Runner, endpoints: Endpoints) -> None:
-        self.run = runner.run
-        url = self.run(new_database(endpoints))
-        self.owner = make_engine(url, pool=2)
-        self.run(put_policy(self.owner, "default"))
-        self.run(put_district(self.owner, KEYS, "small", lambda _: None))
-        self.routing = self._context("routing", url)
-        self.directory = self._context("directory", url)
-        self.consumer = Consumer(self.routing, service)
-        rows = self.run(self.rows("SELECT code, id FROM directory.v1_grid"))
-        self.grids: dict[str, UUID] = {row["code"]: row["id"] for row in rows}
-        self.codes = {id_: code for code, id_ in self.grids.items()}
-        rows = self.run(self.rows("SELECT no, id FROM directory.v1_person"))
-        self.people: dict[str, UUID] = {row["no"]: row["id"] for row in rows}
-        self.numbers = {id_: no for no, id_ in self.people.items()}
-
-    def _context(self, name: str, url: str) -> Context:
-        return Context(name, make_engine(service_url(url, name, KEYS), pool=3), KEYS, Settings(clock="adjustable"))
-
-    async def rows(self, statement: str, **values: Any) -> Any:
-        async with transaction(self.owner) as conn:
-            return (await conn.execute(text(statement), values)).mappings().all()
-
-    async def execute(self, statement: str, **values: Any) -> None:
-        async with transaction(self.owner) as conn:
-            await conn.execute(text(statement), values)
-
-    async def close(self) -> None:
-        for engine in (self.owner, self.routing.engine, self.directory.engine):
-            await engine.dispose()
-
-
-class CaseMachine(RuleBasedStateMachine):
+class CaseMachine(Machine):
     """One case and its model."""
-
-    system: System
 
     def __init__(self) -> None:
         super().__init__()
-        self.run = self.system.run
         self.district = District()
         self.id = new_id()
-        self.last: Any = None
-        self.offset = timedelta(0)
-
-    # -- the clock --------------------------------------------------------------------------------------
-    def set_clock(self) -> None:
-        """A fixed time: the shift is set anew before each step, so a step takes no time that matters."""
-        self.run(self.system.execute("UPDATE clock_shift SET shift = CAST(:at AS timestamptz) - now()", at=self.now))
-
-    @property
-    def now(self) -> datetime:
-        return START + self.offset
 
     def deadlines(self) -> list[datetime]:
         m = self.model
@@ -144,10 +80,11 @@ class CaseMachine(RuleBasedStateMachine):
             own=own,
             about_leader=about_leader,
         )
-        self.deliver(issue)
-        self.deliver(issue)  # a duplicate, as after a crash between commit and offset
+        self.deliver(self.id, issue)
+        self.deliver(self.id, issue)  # a duplicate, as after a crash between commit and offset
         self.model = Case(place, urgency, reporter, about_leader, self.now, self.district, own=own)
         self.open_model(own_posts, about_leader)
+        self.begun = True
 
     def open_model(self, own_posts: list[str], about_leader: bool) -> None:
         m, place = self.model, self.model.place
@@ -162,18 +99,6 @@ class CaseMachine(RuleBasedStateMachine):
             m.recused |= {who for who in self.system.people if place in District({}, {}).posts_of(who)}
         first = max(rank, 4 if m.urgency == "emergency" else 1)
         m.go("opened", "", first, max(first, 5), self.now)
-
-    def deliver(self, issue: IssueReported) -> None:
-        body = orjson.dumps(
-            {
-                "type": issue.type,
-                "subject": str(self.id),
-                "seq": 1,
-                "time": "2026-11-24T02:00:00Z",
-                "data": issue.model_dump(mode="json"),
-            }
-        )
-        self.run(self.system.consumer.apply([Record("issue", 0, 0, str(self.id).encode(), body)]))
 
     # -- acts -------------------------------------------------------------------------------------------------
     EFFECTS: ClassVar[dict[str, Any]] = {
@@ -249,22 +174,15 @@ class CaseMachine(RuleBasedStateMachine):
         wish = Wish(self.model.version - stale, acting_for)
         expected = self.expect(name, who, stale, acting_for)
         caller = Principal(person=self.system.people[who], no=who)
-        key = str(new_id())
+        key, first = str(new_id()), None
         for _ in range(1 + again):
             outcome = self.attempt(commands.act(self.system.routing, caller, self.id, name, wish, effect, key, b""))
             assert outcome[0] == expected, (name, who, outcome, expected)
-        if again and expected == "ok":
-            assert outcome == self.first, "a repeated act gives its first answer"
+            first = first or outcome
+        if expected == "ok":
+            assert outcome == first, "a repeated act gives its first answer"
         if expected == "ok":
             self.apply(name, who)
-
-    def attempt(self, work: Any) -> tuple[str, Any]:
-        try:
-            answer = ("ok", self.run(work))
-        except Problem as problem:
-            answer = (problem.type, None)
-        self.first = answer
-        return answer
 
     def resident_act(self, name: str, effect: Any, allowed: bool, again: bool) -> None:
         self.set_clock()
@@ -406,11 +324,6 @@ class CaseMachine(RuleBasedStateMachine):
             await directory.set_absence(conn, who, away)
 
     # -- the comparison -------------------------------------------------------------------------------------
-    def check_invariants(self, *args: Any, **kwargs: Any) -> None:
-        super().check_invariants(*args, **kwargs)
-        if hasattr(self, "model"):
-            self.compare()
-
     def compare(self) -> None:
         m = self.model
         case, hops, kinds, events = self.run(self.read())
@@ -432,10 +345,6 @@ class CaseMachine(RuleBasedStateMachine):
             return None
         return self.system.numbers.get(hop["holder_person"]) or self.system.codes[hop["grid"]]
 
-    def same_time(self, real: datetime | None, model: datetime | None) -> None:
-        assert (real is None) == (model is None), (real, model)
-        assert real is None or model is None or abs(real - model) < NEAR, (real, model)
-
     async def read(self) -> Any:
         async with transaction(self.system.owner) as conn:
 
@@ -450,12 +359,7 @@ class CaseMachine(RuleBasedStateMachine):
 
     def teardown(self) -> None:
         """Everything back to the first day, for the next sequence."""
-        self.run(
-            self.system.execute(
-                "TRUNCATE routing.cases, routing.hops, routing.history, routing.answers, routing.notes, routing.outbox,"
-                " routing.idempotency, routing.seen, routing.quarantine, directory.absence CASCADE"
-            )
-        )
+        super().teardown()
         for post in {*POSTS, *self.district.posts}:
             if self.district.posts.get(post) != POSTS.get(post):
                 self.run(self.set_post(*post, POSTS.get(post)))
@@ -463,21 +367,4 @@ class CaseMachine(RuleBasedStateMachine):
 
 @pytest.mark.model
 def test_the_case_does_what_the_plain_model_does(instance: Endpoints) -> None:
-    with asyncio.Runner() as runner:
-        CaseMachine.system = System(runner, instance)
-        try:
-            run_state_machine_as_test(
-                CaseMachine,
-                settings=settings(
-                    max_examples=SEQUENCES,
-                    stateful_step_count=STEPS,
-                    deadline=None,
-                    suppress_health_check=list(HealthCheck),
-                    print_blob=True,
-                    # Shrinking takes many minutes here: only on request.
-                    phases=[Phase.generate, *([Phase.shrink] if SHRINK else [])],
-                    database=None,
-                ),
-            )
-        finally:
-            runner.run(CaseMachine.system.close())
+    walk(CaseMachine, instance, SEQUENCES, STEPS)
