@@ -46,6 +46,8 @@ class CaseEvent(Contract):
 
 @contract("case", "routing.case.opened.v1")
 class CaseOpened(CaseEvent):
+    """An issue became a case, and the case is with its first holder."""
+
     skipped: list[Skipped] = Field(default_factory=list)
 
 
