@@ -1,30 +1,18 @@
-"""The story: one issue from the door to the end, played through the public interfaces and the sandbox's telephones."""
+"""The whole story, played live: an issue that climbs by itself, is taken, comes back, needs a department; and one that
+needs a meeting."""
 
-import asyncio
-import random
 import time
-from collections.abc import Callable
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import Any
-from uuid import UUID
 
 import httpx2
 
 from chuishao import store
-from chuishao.client import Client, RefusedError, connected
+from chuishao.client import RefusedError, connected
+from chuishao.stage import LONG, READING, Stage
 from chuishao.target import Target, as_owner, console, fail
-from chuishao.telephones import Telephone, arrived, telephone_of, telephone_of_number
-from chuishao.words import CHANNELS, ENDED, SKIPPED, clock_time, level_name, limit_time, span
+from chuishao.words import clock_time, limit_time, span
 from shared.auth import Principal
-
-LOOK_EVERY = 0.25
-PATIENCE = 180.0
-READING = 2.5
-"""Seconds for whoever watches to read what was just said."""
-LONG = 60.0
-"""A term longer than this is not waited for: the holder hands on by hand."""
-COMMAND = Principal(role="command")
-Case = dict[str, Any]
 
 
 async def play(target: Target) -> None:
@@ -35,177 +23,161 @@ async def play(target: Target) -> None:
         place = await store.story_place(conn)
     if place is None:
         fail("这个区没有合适的地方演：要有一个中网格空着，上下都有人", "no place in this district fits the story")
+    began = time.monotonic()
     try:
         async with connected(target) as client:
-            await _play(Stage(target, client), place)
+            await _lamp(Stage(target, client), place)
+            await _parking(Stage(target, client), place)
     except (RefusedError, httpx2.HTTPError) as error:
         fail(f"演不下去：{error}", "the system answered with an error, or not at all: chuishao doctor")
+    _say("完", f"用了 {span(time.monotonic() - began)}")
 
 
-async def _play(stage: "Stage", place: str) -> None:
-    await stage.report(place)
-    await stage.nobody_acts_until("large")
-    await stage.accept_and_resolve("灯泡换好了，您上下楼看看亮不亮。")
+async def _lamp(stage: Stage, place: str) -> None:
+    """Climb, claim, "not solved", whistle, report-in, result, solved."""
+    _say("一", "居民扫门上的码，报了一件事：楼道灯不亮了，老人上下楼看不见")
+    await stage.report(place, "FAC.light", "楼道灯不亮了，老人上下楼看不见")
+    _say("二", "没有人接，看它自己往上走")
+    await stage.nobody_acts_until("community")
+    leader = next(hop["holder"] for hop in reversed(stage.past) if hop["level"] == "large")
+    _say("三", f"{leader['label']}晚了一步，社区还没接：还是我来办")
+    await stage.act("claim", {}, await stage.person_of(leader))
+    await stage.resolve("灯泡换好了，您上下楼看看亮不亮。")
+    _say("四", "居民说：没解决，还是不亮")
     await stage.answer("no", "还是不亮")
-    await stage.accept_and_resolve("请电工查了线路，接头松了，已经接好。")
+    case = await stage.case()
+    _say("五", f"{case['holder']['label']}看了看，是线路的事，吹哨请部门到场")
+    await _whistle(stage)
+    await stage.resolve("线路接好了，灯亮了。")
+    _say("六", "居民说：解决了，亮了。她看到的经过：")
     await stage.answer("yes", "亮了")
-    await stage.end()
+    await stage.until(lambda case: case["phase"] == "closed")
+    await stage.tell_track()
 
 
-class Stage:
-    """One issue on stage, with everybody who has to do with it and their telephones."""
-
-    def __init__(self, target: Target, client: Client) -> None:
-        self._target = target
-        self._client = client
-        self._phone = f"1990009{random.randrange(10**4):04d}"  # nobody's: generated districts begin at 199 0010
-        self._telephones: dict[str, Telephone] = {}
-        self._shown: set[tuple[str, str, datetime]] = set()
-        self._hops = 0
-        self._issue = ""
-        self._code = ""
-        self._began = time.monotonic()
-
-    # -- what happens -----------------------------------------------------------------------------------
-    async def report(self, place: str) -> None:
-        self._telephones["居民"] = await telephone_of_number(self._target, self._phone)
-        words = {"category": "FAC.light", "text": "楼道灯不亮了，老人上下楼看不见", "phone": self._phone}
-        _say("一", f"居民扫门上的码，报了一件事：{words['text']}")
-        taken = await self._client.post("/api/intake/issues", {**words, "place": {"grid": place}})
-        self._issue, self._code = taken["id"], taken["track"]
-        self._telephones["居民"] = await telephone_of_number(self._target, self._phone)
-        console.print(f"   编号 {taken['number']}，查询码 {taken['track']}")
-
-    async def nobody_acts_until(self, level: str) -> None:
-        """Waits for the clock; where the policy gives hours, the holders hand on themselves."""
-        _say("二", "没有人接，看它自己往上走")
-        await self._until(lambda case: bool(case["holder"]))
-        while (case := await self._case())["level"] != level:
-            if _seconds_left(case) > LONG:
-                console.print(f"   [dim]这里的时限还有 {span(_seconds_left(case))}，不等了，按“往上报”[/]")
-                await self._act("escalate", {"reason": "不归我管"})
-            await self._until(_has_left(case["level"]))
-
-    async def accept_and_resolve(self, reply: str) -> None:
-        case = await self._case()
-        _say("三" if case["level"] == "large" else "五", f"{case['holder']['label']}：我来办")
-        await self._act("accept", {})
-        await self._watch_for(READING)
-        console.print(f"   办完了，告诉居民：“{reply}”")
-        await self._act("resolve", {"reply": reply})
-
-    async def answer(self, solved: str, words: str) -> None:
-        await self._until_asked()
-        _say("四" if solved == "no" else "六", f"居民说：{'解决了' if solved == 'yes' else '没解决'}，{words}")
-        before = (await self._case())["version"]
-        body = {"solved": solved, "satisfied": 5 if solved == "yes" else 2, "comment": words}
-        await self._client.post(f"/api/routing/cases/{self._issue}/answer", body, code=self._code)
-        await self._until(lambda case: case["version"] != before)
-
-    async def end(self) -> None:
-        await self._until(lambda case: case["phase"] == "closed")
-        await self._watch_for(READING)
-        track = await self._client.get(f"/api/routing/track/{self._issue}", code=self._code)
-        _say("完", f"用了 {span(time.monotonic() - self._began)}。居民看到的经过：")
-        for line in track["history"]:
-            console.print(f"   {clock_time(line['at'])}  {line['text']}", markup=False)
-
-    # -- how it is done -----------------------------------------------------------------------------------
-    async def _case(self) -> Case:
-        """The case as command sees it; new hops are told as they are found."""
-        try:
-            case = await self._client.acting_as(COMMAND).get(f"/api/routing/cases/{self._issue}")
-        except RefusedError as error:
-            if error.status != 404:
-                raise
-            return {"level": None, "holder": None, "phase": "received", "hops": [], "version": 0}
-        why = ""
-        for hop in case["hops"]:
-            if hop["hop"] > self._hops:
-                await self._tell(case, hop, why)
-                self._hops = hop["hop"]
-            if hop["ended_by"]:
-                why = "居民说没解决" if hop["ended_by"] == "resolved" else ENDED.get(hop["ended_by"], "")
-        return case
-
-    async def _tell(self, case: Case, hop: Case, why: str) -> None:
-        at = clock_time(hop["since"])
-        if hop["skipped"]:
-            reason = SKIPPED.get(hop["skipped"], hop["skipped"])
-            console.print(f"   {at}  [yellow]⊘ {level_name(hop['level'])}{reason}，当场跳过[/]")
-            return
-        limit = f"，最晚 {limit_time(case['accept_by'], case['now'])} 有人接" if case["accept_by"] else ""
-        console.print(f"   {at}  [blue]● {hop['holder']['label']}[/]{limit}  [dim]{why}[/]")
-        holder = hop["holder"]
-        async with as_owner(self._target) as conn:
-            person = await _person(conn, holder)
-            if person:
-                self._telephones[holder["label"]] = await telephone_of(conn, self._target, person)
-
-    async def _show_messages(self) -> None:
-        for name, telephone in self._telephones.items():
-            for bubble in await arrived(self._target, telephone):
-                mark = (name, bubble.text, bubble.at)
-                if bubble.issue == self._issue and mark not in self._shown:
-                    self._shown.add(mark)
-                    channel = CHANNELS.get(bubble.channel, bubble.channel)
-                    text = " · ".join(bubble.text.splitlines())
-                    console.print(f"             [green]✉ {name}的{channel}[/]  [dim]{text}[/]", soft_wrap=True)
-
-    async def _until(self, reached: Callable[[Case], bool]) -> None:
-        deadline = time.monotonic() + PATIENCE
-        while not reached(await self._case()):
-            await self._show_messages()
-            if time.monotonic() > deadline:
-                fail("等了三分钟没有动静，看看 chuishao doctor", "nothing happened for three minutes: chuishao doctor")
-            await asyncio.sleep(LOOK_EVERY)
-        await self._show_messages()
-
-    async def _until_asked(self) -> None:
-        """The resident answers once the question has reached her telephone, or is on her page at least."""
-        await self._until(lambda case: case["phase"] == "resolved")
-        await self._watch_for(READING)
-
-    async def _watch_for(self, seconds: float) -> None:
-        end = time.monotonic() + seconds
-        while time.monotonic() < end:
-            await self._show_messages()
-            await asyncio.sleep(LOOK_EVERY)
-
-    async def _act(self, act: str, body: dict[str, Any]) -> None:
-        """The holder acts; the clock may have been faster, then whoever has it now."""
-        for _ in range(3):
-            case = await self._case()
-            async with as_owner(self._target) as conn:
-                person = await _person(conn, case["holder"])
-                caller = Principal(person=person, no=await store.number_of(conn, person)) if person else COMMAND
-            try:
-                path = f"/api/routing/cases/{self._issue}/{act}"
-                await self._client.acting_as(caller).post(path, {"version": case["version"], **body})
-                return
-            except RefusedError as error:
-                if error.status != 409:
-                    raise
-        fail("一直有人抢先", "somebody else was always faster")
+async def _whistle(stage: Stage) -> None:
+    case = await stage.case()
+    desk = await stage.person_of(case["holder"])
+    departments = (await stage.client_of(desk).get("/api/directory/departments"))["items"]
+    lead = departments[0]
+    officer = await stage.officer(lead["code"])
+    await stage.watch_telephone(lead["label"], officer)
+    asked = {"occasion": "emergency", "lead": lead["code"], "assisting": [], "text": "楼道线路坏了，请来人看一看"}
+    path = f"/api/routing/cases/{stage.issue}/whistles"
+    whistle = await stage.client_of(desk).post(path, {"version": case["version"], **asked})
+    limit = limit_time(whistle["report_in_by"], whistle["now"])
+    console.print(f"   [red]吹哨[/] → {lead['label']}，最晚 {limit} 到场")
+    await stage.watch_for(READING)
+    for who, act, words, body in (
+        (officer, "acknowledge", f"{lead['label']}：收到", {}),
+        (officer, "report-in", f"{lead['label']}：已到场", {"person": officer.no if officer else None}),
+        (officer, "result", f"{lead['label']}：线路接好了", {"text": "换了一段线，接头重新包好"}),
+        (desk, "confirm", "社区去看了，确认办好，哨才算完", {}),
+    ):
+        whistle = await _act_on(stage, whistle, who, act, body)
+        console.print(f"   {clock_time(whistle['now'])}  {words}")
+        await stage.watch_for(READING / 2)
 
 
-async def _person(conn: Any, holder: dict[str, Any]) -> UUID | None:
-    """The person who holds it, or the first one at the desk that does."""
-    if holder["kind"] == "person":
-        found = await store.find_person(conn, holder["id"])
-    else:
-        found = await store.find_by_post(conn, holder["id"], "desk")
-    return found.id if found else None
+async def _act_on(
+    stage: Stage, whistle: dict[str, Any], who: Principal | None, act: str, body: dict[str, Any]
+) -> dict[str, Any]:
+    if act == "report-in":
+        now = (await stage.client_of(who).get(f"/api/routing/whistles/{whistle['id']}"))["now"]
+        body = {**body, "at": now}
+    path = f"/api/routing/whistles/{whistle['id']}/{act}"
+    return await stage.client_of(who).post(path, {"version": whistle["version"], **body})
 
 
-def _has_left(level: str) -> Callable[[Case], bool]:
-    return lambda case: case["level"] != level
+async def _parking(stage: Stage, place: str) -> None:
+    """One that nobody can solve alone: a meeting, a task, "not solved", and on."""
+    words = "楼下停车把救护车都堵住了，说过几次没有用"
+    _say("七", f"另一件事：{words}")
+    await stage.report(place, "PARK.block", words)
+    case = await stage.case()
+    community = case["grid"].split("-L")[0]
+    desk, chair = await stage.at_post(community, "desk"), await stage.at_post(community, "secretary")
+    if desk is None or chair is None:
+        console.print("   [dim]这个社区还没有书记或值班的人，会开不成[/]")
+        return
+    _say("八", "一家一户办不了，社区提出来开会商量；书记看过，同意开")
+    meeting = await _schedule(stage, desk, chair)
+    if meeting is None:
+        return
+    task = await _hold(stage, meeting, chair, place)
+    _say("十", "会后：任务也走同一架梯子，谁的事谁办；书记要看到办完")
+    console.print(f"   任务 {task['text']} → {task.get('grid')}")
+    await _finish(stage)
 
 
-def _seconds_left(case: Case) -> float:
-    if not case.get("accept_by"):
-        return 0.0
-    return (datetime.fromisoformat(case["accept_by"]) - datetime.fromisoformat(case["now"])).total_seconds()
+async def _schedule(stage: Stage, desk: Principal, chair: Principal) -> dict[str, Any] | None:
+    asked = {"case": stage.issue, "title": "楼下怎么停车，救护车才进得来", "n": []}
+    topic = await stage.client_of(desk).post("/api/deliberation/topics", asked)
+    await stage.client_of(chair).post(
+        f"/api/deliberation/topics/{topic['id']}/screen", {"version": topic["version"], "decision": "accept"}
+    )
+    await stage.until(lambda case: case["on_hold"] == "deliberation")
+    planned = await stage.client_of(desk).post("/api/deliberation/plan", {"topic": topic["id"]})
+    if not planned["planned"]:
+        console.print(f"   [dim]排不出来：{planned['left_out'][0]['why']}[/]")
+        return None
+    meeting: dict[str, Any] = planned["planned"][0]
+    starts, now = datetime.fromisoformat(meeting["starts"]), datetime.fromisoformat(meeting["now"])
+    seats = "、".join(seat["kind"] for seat in meeting["seats"])
+    console.print(
+        f"   {meeting['venue_label']}，{limit_time(meeting['starts'], meeting['now'])}。请：{seats}", soft_wrap=True
+    )
+    if (starts - now).total_seconds() > LONG:
+        console.print("   [dim]会在几天以后，不等了[/]")
+        return None
+    return meeting
+
+
+async def _hold(stage: Stage, meeting: dict[str, Any], chair: Principal, place: str) -> dict[str, Any]:
+    path = f"/api/deliberation/meetings/{meeting['id']}"
+    for seat in meeting["seats"]:
+        if seat["required"]:
+            member = await stage.numbered(seat["person"])
+            await stage.client_of(member).post(f"{path}/reply", {"answer": "come"})
+    shown = await _when_it_starts(stage, path, chair)
+    _say("九", "到点了，六方到场，开会")
+    for seat in shown["seats"]:
+        if seat["required"]:
+            await stage.client_of(chair).post(f"{path}/check-in", {"person": seat["person"]})
+    shown = await stage.client_of(chair).get(path)
+    console.print(f"   到了 {shown['quorum']['present']} 方，够数是 {shown['quorum']['needed']} 方")
+    shown = await stage.client_of(chair).post(f"{path}/open", {"version": shown["version"]})
+    due = (datetime.fromisoformat(shown["now"]) + timedelta(days=7)).isoformat()
+    task = {"text": "画出救护车通道，挂上牌子", "grid": place, "due": due}
+    result = {"version": shown["version"], "kind": "resolution", "text": "留出通道，不停车", "tasks": [task]}
+    await stage.client_of(chair).post(f"{path}/result", result)
+    console.print("   议定：留出通道，不停车")
+    await stage.until(lambda case: case["on_hold"] is None)
+    return task
+
+
+async def _when_it_starts(stage: Stage, path: str, chair: Principal) -> dict[str, Any]:
+    while True:
+        shown = await stage.client_of(chair).get(path)
+        if datetime.fromisoformat(shown["now"]) >= datetime.fromisoformat(shown["starts"]):
+            return shown
+        await stage.watch_for(0.5)
+
+
+async def _finish(stage: Stage) -> None:
+    """The case goes on where it stood; "not solved" sends it to the next hand."""
+    case = await stage.case()
+    if case["phase"] == "assigned":
+        await stage.accept()
+    await stage.resolve("会上说好了留通道，已经画线。")
+    _say("十一", "居民说：没解决，还有人停。往上走，到下一只手")
+    await stage.answer("no", "还有人停")
+    await stage.accept()
+    await stage.resolve("和物业一起守了两天，没人再停了。")
+    _say("十二", "居民说：解决了。她看到的经过：")
+    await stage.answer("yes", "通了")
+    await stage.until(lambda case: case["phase"] == "closed")
+    await stage.tell_track()
 
 
 def _say(number: str, text: str) -> None:
