@@ -17,6 +17,7 @@ const routes: RouteRecordRaw[] = [
     meta: { once: true },
   },
   { path: '/desk/:id?', name: 'desk', component: () => import('./pages/DeskPage.vue'), props: true, meta: { once: true } },
+  { path: '/meetings', name: 'meetings', component: () => import('./pages/MeetingsPage.vue') },
   { path: '/meeting/:id', name: 'meeting', component: () => import('./pages/MeetingPage.vue'), props: true },
   { path: '/phones', name: 'phones', component: () => import('./pages/PhonesPage.vue') },
   { path: '/:rest(.*)*', name: 'nowhere', component: () => import('./pages/NowherePage.vue') },

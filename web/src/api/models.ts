@@ -31,6 +31,8 @@ export interface TrackLine {
   at: string
   kind: 'received' | 'moved' | 'accepted' | 'asked' | 'replied' | 'resolved' | 'reopened' | 'closed' | string
   level: Level
+  /** Who had it then, by title. */
+  label: string
   text: string
 }
 
@@ -94,26 +96,35 @@ export interface Case {
   can: string[]
 }
 
-export type WhistleState = 'blown' | 'acknowledged' | 'reported_in' | 'result' | 'confirmed' | 'withdrawn'
+export type WhistleState = 'draft' | 'blown' | 'acknowledged' | 'reported_in' | 'result' | 'confirmed' | 'withdrawn'
 
 export interface Whistle {
   id: string
   case: string
+  number: string
+  category: string
+  place: { grid: string | null; label: string }
+  desk: { grid: string; label: string }
   occasion: 'demand' | 'enforcement' | 'emergency' | 'key_work'
   state: WhistleState
   lead: string
   assisting: string[]
+  blown_at: string | null
   report_in_by: string | null
   result_by: string | null
   confirm_by: string | null
+  decide_by: string | null
   flags: { disputed: boolean; extended: boolean; overdue: 'yellow' | 'red' | 'supervision' | null }
+  returns: number
+  reported_in: { person: string; at: string } | null
+  /** Open whistles of the lead department, this one included. */
+  load: number
+  supervised: boolean
+  now: string
   version: number
   text: string
-  history: { at: string; kind: string; by?: string | null; text?: string | null }[]
-  now?: string
-  can?: string[]
-  number?: string
-  place?: { grid: string | null; label: string }
+  can: string[]
+  history?: { at: string; kind: string; actor: string | null; text: string | null }[]
 }
 
 export interface Department {
@@ -130,11 +141,60 @@ export interface Supervised {
   grid: string
 }
 
-export type SeatReply = 'come' | 'cannot' | 'substitute' | null
 export interface Seat {
   kind: string
   person: string | null
   required: boolean
-  reply: SeatReply
+  filled_by: string | null
+  reply: 'come' | 'cannot' | 'substitute' | null
+  substitute: string | null
   present: boolean
+}
+
+export interface Task {
+  id: string
+  kind: 'case' | 'whistle'
+  text: string
+  grid?: string
+  department?: string
+  due: string
+}
+
+export interface Topic {
+  id: string
+  case: string
+  number: string
+  category: string
+  state: 'proposed' | 'screened' | 'refused' | 'scheduled' | 'held' | 'done' | 'withdrawn'
+  how: string | null
+  title: string
+  n: string[]
+  screen_by: string | null
+  meeting: string | null
+  tasks: Task[]
+  version: number
+  now: string
+  can: string[]
+}
+
+export interface Meeting {
+  id: string
+  topic: string
+  case: string
+  title: string
+  state: 'scheduled' | 'held' | 'done' | 'cancelled'
+  how: string | null
+  venue: string
+  venue_label: string
+  starts: string
+  ends: string
+  seats: Seat[]
+  quorum: { needed: number; present: number }
+  moves_left: number
+  result: string | null
+  version: number
+  now: string
+  can: string[]
+  /** The code at the door, for whoever runs the meeting. */
+  door?: string
 }

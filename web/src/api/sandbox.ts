@@ -1,22 +1,51 @@
 /** The stand-in for the providers: demonstration people and their telephones. Absent in a real deployment. */
 import { call, get, post } from './client'
 
+export type Kind = 'resident' | 'leader' | 'desk' | 'secretary' | 'seat' | 'department' | 'command'
+
+/** Somebody to sign in as; `no` is a 编号, or `resident`, or `command`. */
 export interface Person {
-  id: string
+  no: string
   title: string
-  note: string
-  group: 'resident' | 'leader' | 'desk' | 'department' | 'command' | 'other'
-  home: string
+  kind: Kind
+  grid: { code: string; label: string } | null
 }
 
-export async function people(): Promise<Person[]> {
-  const told = await get<{ items: Record<string, unknown>[] }>('/sandbox/people', {}, { anonymous: true })
-  return told.items as unknown as Person[]
+export interface Bubble {
+  id: string
+  channel: 'sms' | 'wechat' | 'wecom'
+  person: string
+  title: string | null
+  text: string
+  buttons: { key: string; text: string }[] | null
+  /** What a pressed card shows instead of its buttons. */
+  shown: string | null
+  at: string
 }
+
+const HOME: Record<Kind, string> = {
+  resident: '/r',
+  leader: '/leader',
+  desk: '/desk',
+  secretary: '/meetings',
+  seat: '/meetings',
+  department: '/department',
+  command: '/desk',
+}
+
+export const homeOf = (person: Person): string => HOME[person.kind] ?? '/'
+export const nameOf = (person: Person): string => (person.grid ? `${person.grid.label} ${person.title}` : person.title)
+
+const open = { anonymous: true }
+export const people = async (): Promise<Person[]> => (await get<{ items: Person[] }>('/sandbox/people', {}, open)).items
+export const bubbles = async (): Promise<Bubble[]> => (await get<{ items: Bubble[] }>('/sandbox/phones', {}, open)).items
 
 export async function tokenOf(person: Person): Promise<string> {
-  const path = `/sandbox/people/${encodeURIComponent(person.id)}/token`
-  return (await call<{ token: string }>('POST', path, { body: {}, anonymous: true })).token
+  const told = await call<{ token: string }>('POST', `/sandbox/people/${encodeURIComponent(person.no)}/token`, open)
+  return told.token
 }
 
-export { post }
+export const sendText = (no: string, text: string) =>
+  post<{ answer: string }>(`/sandbox/phones/${encodeURIComponent(no)}/send`, { text }, open)
+export const press = (no: string, message: string, button: string) =>
+  post<{ ok: boolean }>(`/sandbox/phones/${encodeURIComponent(no)}/click`, { message, button }, open)

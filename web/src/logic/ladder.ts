@@ -56,11 +56,7 @@ function nameOf(place: Place | null, level: Level): string | null {
 
 function label(track: Track, lines: TrackLine[], level: Level, names: Record<Level, string>): string {
   if (track.holder?.level === level) return track.holder.label
-  for (const line of lines) {
-    const found = /(?:送到|转上一级：|转给)(.+?)(?:手上)?$/.exec(line.text) ?? /^(.+?)(?:来办了|说办好了|想问您)/.exec(line.text)
-    if (found?.[1]) return found[1]
-  }
-  return names[level]
+  return lines.find((line) => line.label)?.label ?? names[level]
 }
 
 /** Rungs of a case for those who work on it: with what ended each, skipped levels where they may know of them. */
