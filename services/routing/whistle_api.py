@@ -4,7 +4,7 @@ from typing import Annotated, Any, Literal
 from uuid import UUID
 
 from fastapi import APIRouter, Depends, Request, Response
-from pydantic import AwareDatetime, Field
+from pydantic import Field
 
 from services.routing import whistling
 from services.routing.access import access
@@ -24,6 +24,7 @@ from shared.http import (
     Limit,
     Route,
     Schema,
+    Time,
     decode_cursor,
     page,
 )
@@ -47,7 +48,7 @@ class Act(Schema):
 
 class ReportIn(Act):
     person: Code
-    at: AwareDatetime
+    at: Time
 
 
 class Result(Act):
@@ -65,7 +66,7 @@ class Decide(Act):
 
 
 class Extend(Act):
-    until: AwareDatetime
+    until: Time
     reason: FreeText
 
 

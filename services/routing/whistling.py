@@ -54,8 +54,9 @@ async def standing(conn: AsyncConnection, caller: Principal, id_: UUID) -> Stand
     if row is None:
         raise not_found()
     ties = (await conn.execute(whistles.TIES, {"id": id_, "person": caller.person})).one()
-    posted = caller.person is not None and (await reading.ties(conn, row["case_id"], caller.person)).posted
+    near = await reading.ties(conn, row["case_id"], caller.person) if caller.person else reading.Ties()
     officer = (ties.leads or ties.assists) and row["state"] != "draft"
+    posted = near.posted and not near.complained_of
     if not (officer or ties.blew or posted or caller.role in READERS):
         raise not_found()
     found = {

@@ -39,7 +39,7 @@ SELECT y.*, h.grid, g.label AS grid_label, g.level AS grid_level, g.kind AS grid
  WHERE y.case_id = :id ORDER BY y.seq
 """)
 # The posts of a person: their own, and those they stand in for at this moment.
-_MINE = """
+MINE = """
 WITH mine AS (
     SELECT s.grid, s.kind FROM directory.v1_post s WHERE s.person = :person
     UNION ALL
@@ -48,20 +48,20 @@ WITH mine AS (
 )
 """
 # Somebody the reporter complains about: who had a post at the place when it was told, or has one now.
-_COMPLAINED_OF = """(c.about_leader AND c.placed AND c.reporter IS DISTINCT FROM CAST(:person AS uuid)
+COMPLAINED_OF = """(c.about_leader AND c.placed AND c.reporter IS DISTINCT FROM CAST(:person AS uuid)
            AND (CAST(:person AS uuid) = ANY (c.recused) OR EXISTS (SELECT FROM mine m WHERE m.grid = c.place)))"""
 _HOLDS = """(c.holder_kind = 'person' AND c.holder_person = :person
            OR c.holder_kind = 'desk' AND EXISTS (SELECT FROM mine m WHERE m.grid = c.grid AND m.kind = 'desk'))"""
-_POSTED = """EXISTS (SELECT FROM directory.v1_path p JOIN mine m ON m.grid = p.up WHERE p.grid = c.place)"""
+POSTED = """EXISTS (SELECT FROM directory.v1_path p JOIN mine m ON m.grid = p.up WHERE p.grid = c.place)"""
 _BOUND = """EXISTS (SELECT FROM directory.v1_path p JOIN directory.v1_binding b ON b.grid = p.up
            WHERE p.grid = c.place AND b.kind = 'member' AND b.person = :person)"""
 # What ties a person to a case: all rights come from these facts.
 TIES = text(
-    _MINE
+    MINE
     + f"""
 SELECT c.reporter = :person AS reports,
        {_HOLDS} AS holds,
-       {_POSTED} AS posted,
+       {POSTED} AS posted,
        coalesce((SELECT array_agg(p.rank) FROM directory.v1_path p JOIN mine m ON m.grid = p.up
            WHERE p.grid = c.place AND m.kind = 'desk'), '{{}}') AS desks,
        {_BOUND} AS bound,
@@ -76,7 +76,7 @@ SELECT c.reporter = :person AS reports,
            OR h.holder_kind = 'desk' AND EXISTS (SELECT FROM directory.v1_post o
                WHERE o.grid = h.grid AND o.kind = 'desk' AND o.person = :person))) AS claimable,
        :person = ANY (c.recused) AS recused,
-       {_COMPLAINED_OF} AS complained_of
+       {COMPLAINED_OF} AS complained_of
   FROM cases c WHERE c.id = :id
 """
 )
@@ -98,7 +98,7 @@ NO_OF_PERSON = text("SELECT no FROM directory.v1_person WHERE id = :person")
 GRID_BY_CODE = text("SELECT id, rank, village FROM directory.v1_grid WHERE code = :code")
 # Cases of the caller's subtrees, or held by him; oldest first (ids are ordered by time).
 LIST = text(
-    _MINE
+    MINE
     + _CASE
     + f"""
  WHERE (CAST(:after AS uuid) IS NULL OR c.id > :after)
@@ -107,7 +107,7 @@ LIST = text(
    AND (CAST(:grid AS uuid) IS NULL OR EXISTS (
         SELECT FROM directory.v1_path p WHERE p.grid = c.grid AND p.up = :grid))
    AND (NOT :mine OR {_HOLDS})
-   AND (:everything OR {_HOLDS} OR NOT {_COMPLAINED_OF} AND ({_POSTED} OR {_BOUND}))
+   AND (:everything OR {_HOLDS} OR NOT {COMPLAINED_OF} AND ({POSTED} OR {_BOUND}))
  ORDER BY c.id LIMIT :limit
 """
 )

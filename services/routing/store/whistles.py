@@ -8,6 +8,7 @@ from sqlalchemy import RowMapping, bindparam, text
 from sqlalchemy.dialects.postgresql import JSONB
 from sqlalchemy.ext.asyncio import AsyncConnection
 
+from services.routing.store.reading import COMPLAINED_OF, MINE, POSTED
 from shared.db import note_events
 from shared.telemetry import current_traceparent
 
@@ -46,8 +47,9 @@ SELECT EXISTS (SELECT FROM whistle_cases k JOIN whistles w ON w.id = k.whistle
  WHERE k.case_id = :case AND o.person = :person AND w.state <> 'draft')
 """)
 LIST = text(
-    _WHISTLE
-    + """
+    MINE
+    + _WHISTLE
+    + f"""
  WHERE (CAST(:after AS uuid) IS NULL OR w.id > :after)
    AND (CAST(:state AS text) IS NULL OR w.state = :state)
    AND (NOT :mine OR w.state <> 'draft' AND EXISTS (SELECT FROM directory.v1_officer o
@@ -55,8 +57,7 @@ LIST = text(
    AND (:everything
         OR w.state <> 'draft' AND EXISTS (SELECT FROM directory.v1_officer o
             WHERE o.person = :person AND (o.department = w.lead OR o.department = ANY (w.assisting)))
-        OR EXISTS (SELECT FROM directory.v1_path p JOIN directory.v1_post o ON o.grid = p.up
-            WHERE p.grid = w.place AND o.person = :person AND o.kind IN ('desk', 'leader', 'secretary')))
+        OR {POSTED} AND NOT {COMPLAINED_OF})
  ORDER BY w.id LIMIT :limit
 """
 )
