@@ -20,6 +20,7 @@ def doctor(data: DataDir = Path("data"), as_json: Json = False) -> None:
     if as_json:
         print(json.dumps({"ok": healthy, "checks": [asdict(each) for each in findings]}, ensure_ascii=False))
     else:
+        width = max(len(finding.check) for finding in findings)
         for finding in findings:
-            console.print(f"{MARKS[finding.state]}  {finding.check:<22}  {finding.text}", soft_wrap=True)
+            console.print(f"{MARKS[finding.state]}  {finding.check:<{width}}  {finding.text}", soft_wrap=True)
     raise typer.Exit(0 if healthy else 1)
