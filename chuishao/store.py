@@ -9,7 +9,7 @@ from uuid import UUID
 from sqlalchemy import Interval, bindparam, text
 from sqlalchemy.ext.asyncio import AsyncConnection
 
-from sandbox.store import busy
+from sandbox.store import TELLING_PLACE, busy
 
 PERSON_BY_NO = text("SELECT id, no FROM directory.v1_person WHERE no = :no AND gone_at IS NULL")
 # A desk may have several persons: the first by number.
@@ -39,27 +39,6 @@ SELECT g.level, g.code, g.label FROM directory.v1_path p JOIN directory.v1_grid 
  WHERE p.grid = :grid AND p.rank <= 6 ORDER BY p.rank DESC
 """)
 GRID_LABELS = text("SELECT id, label FROM directory.v1_grid WHERE id = ANY(:ids)")
-
-# A telling place for the story: leaders at micro, small and large whom messages reach, four different people,
-# and nobody at all in the middle.
-STORY_PLACE = text("""
-WITH leader AS (
-    SELECT s.grid, s.person FROM directory.v1_post s JOIN directory.v1_reachable r ON r.person = s.person
-     WHERE s.kind = 'leader' AND NOT EXISTS (SELECT FROM directory.v1_absence a WHERE a.person = s.person)
-)
-SELECT g.code FROM directory.v1_grid g
-  JOIN leader micro ON micro.grid = g.id
-  JOIN directory.v1_path small_up ON small_up.grid = g.id AND small_up.rank = 2
-  JOIN leader small ON small.grid = small_up.up AND small.person <> micro.person
-  JOIN directory.v1_path middle_up ON middle_up.grid = g.id AND middle_up.rank = 3
-  JOIN directory.v1_path large_up ON large_up.grid = g.id AND large_up.rank = 4
-  JOIN leader large ON large.grid = large_up.up AND large.person NOT IN (micro.person, small.person)
-  JOIN directory.v1_path desk_up ON desk_up.grid = g.id AND desk_up.rank = 5
- WHERE g.rank = 1 AND g.void_at IS NULL
-   AND EXISTS (SELECT FROM directory.v1_post d WHERE d.grid = desk_up.up AND d.kind = 'desk')
-   AND NOT EXISTS (SELECT FROM directory.v1_candidate c WHERE c.grid = middle_up.up)
- ORDER BY g.code LIMIT 1
-""")
 
 MOVE_CLOCK = text("UPDATE public.clock_shift SET shift = shift + :by RETURNING public.clock_now()").bindparams(
     bindparam("by", type_=Interval)
@@ -243,7 +222,7 @@ async def grid_labels(conn: AsyncConnection, ids: Sequence[UUID]) -> dict[UUID, 
 
 async def story_place(conn: AsyncConnection) -> str | None:
     """A grid's code, or None when the district has no such place."""
-    return (await conn.execute(STORY_PLACE)).scalar_one_or_none()
+    return (await conn.execute(TELLING_PLACE)).scalar_one_or_none()
 
 
 async def examples(conn: AsyncConnection) -> Examples:

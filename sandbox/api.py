@@ -11,18 +11,27 @@ import orjson
 from fastapi import APIRouter, Depends, Query, Request
 from fastapi.responses import JSONResponse
 
-from sandbox import commands
+from sandbox import commands, people_api, wecom_api
 from sandbox.commands import Parcel
 from sandbox.domain import acs3
 from sandbox.domain.checks import Refusal
 from sandbox.schemas import CardIn, ControlIn, TokenIn
 from shared.db import transaction
 from shared.http import Caller, Ctx, Route
-from shared.problems import forbidden, invalid
+from shared.problems import forbidden, invalid, not_found
 from shared.providers import providers
 from shared.service import Context
 
-router = APIRouter(tags=["sandbox"], route_class=Route)
+
+def only_here(context: Ctx) -> None:
+    """With real providers there is no sandbox, whatever is deployed."""
+    if context.settings.providers != "sandbox":
+        raise not_found()
+
+
+router = APIRouter(tags=["sandbox"], route_class=Route, dependencies=[Depends(only_here)])
+router.include_router(wecom_api.router)
+router.include_router(people_api.router)
 CHINA = ZoneInfo("Asia/Shanghai")
 ERRORS: Mapping[str, str] = {
     "40001": "invalid credential, access_token is invalid or not latest",

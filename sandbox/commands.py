@@ -1,7 +1,7 @@
 """Use cases of the sandbox: what the providers' interfaces do, and what a test or a demonstration may set up."""
 
 import secrets
-from collections.abc import Mapping, Sequence
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, date, datetime
 from typing import Any
@@ -93,7 +93,7 @@ async def send_sms(context: Context, parcel: Parcel, parameters: str, sign_name:
     """Takes one text message and returns our number for it. Raises Refusal."""
     if not PHONE.fullmatch(parcel.address):
         raise Refusal("isv.MOBILE_NUMBER_ILLEGAL")
-    return await _take(context, parcel, lambda conn: _sms(conn, context.keys, parcel, parameters, sign_name))
+    return await take(context, parcel, lambda conn: _sms(conn, context.keys, parcel, parameters, sign_name))
 
 
 async def _sms(
@@ -139,18 +139,20 @@ async def get_token(context: Context, appid: str, force: bool) -> str:
         return token
 
 
-async def check_token(conn: AsyncConnection, keys: Keys, appid: str, token: str) -> None:
-    """Raises Refusal 40001 for a token that is none of ours (or was replaced), 42001 for one that has ended."""
+async def check_token(
+    conn: AsyncConnection, keys: Keys, appid: str, token: str, *, unknown: str = "40001", ended: str = "42001"
+) -> None:
+    """Raises Refusal: `unknown` for a token that is none of ours (or was replaced), `ended` for one that has ended."""
     rows = await store.all_rows(conn, store.TOKEN, appid=appid)
     if not rows or bytes(rows[0].digest) != keys.digest("sandbox-token", token.encode()):
-        raise Refusal("40001")
+        raise Refusal(unknown)
     if not rows[0].good:
-        raise Refusal("42001")
+        raise Refusal(ended)
 
 
 async def send_card(context: Context, parcel: Parcel, data: Mapping[str, Mapping[str, str]]) -> str:
     """Takes one WeChat message and returns our number for it. Raises Refusal."""
-    return await _take(context, parcel, lambda conn: _card(conn, context.keys, parcel, data))
+    return await take(context, parcel, lambda conn: _card(conn, context.keys, parcel, data))
 
 
 async def _card(
@@ -172,8 +174,15 @@ async def _template(conn: AsyncConnection, parcel: Parcel, unknown: str) -> str:
     return text
 
 
-async def _take(context: Context, parcel: Parcel, check: Any) -> str:
-    """Behaves as told, checks the message, writes the ledger and the receipts to be sent; then answers."""
+Check = Callable[[AsyncConnection], Awaitable[tuple[dict[str, str], str]]]
+"""The values of a message and its text; raises Refusal."""
+Keep = Callable[[AsyncConnection, UUID], Awaitable[None]]
+"""What else is to be kept about an entry of the ledger."""
+
+
+async def take(context: Context, parcel: Parcel, check: Check, keep: Keep | None = None) -> str:
+    """Behaves as told, checks the message, writes the ledger and the receipts to be sent; then answers. Raises
+    Refusal."""
     address = address_digest(context.keys, parcel.address)
     async with transaction(context.engine) as conn:
         told = await behaviour(conn, parcel.provider, address)
@@ -186,6 +195,8 @@ async def _take(context: Context, parcel: Parcel, check: Any) -> str:
             return repeated
         values, text = await check(conn)
         entry, ref = await _write(conn, context.keys, parcel, values, text, told)
+        if keep:
+            await keep(conn, entry)
     if told.early:
         await send_reports(context, entry)
     await wait(told.hang)
@@ -222,5 +233,7 @@ async def _write(
             "code": told.failed,
         },
     )
-    await conn.execute(store.REPORT, {"ledger": entry, "provider": parcel.provider, "times": told.receipts})
+    # WeCom tells nobody what became of a card.
+    times = 0 if parcel.channel == "wecom" else told.receipts
+    await conn.execute(store.REPORT, {"ledger": entry, "provider": parcel.provider, "times": times})
     return entry, ref

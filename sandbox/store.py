@@ -3,12 +3,19 @@
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
+from pathlib import Path
 from typing import Any
 from uuid import UUID
 
 from sqlalchemy import Row, TextClause, bindparam, text
 from sqlalchemy.dialects.postgresql import JSONB
 from sqlalchemy.ext.asyncio import AsyncConnection
+
+SQL = Path(__file__).parent / "sql"
+TELLING_PLACE = text((SQL / "place.sql").read_text(encoding="utf-8"))
+PEOPLE = text((SQL / "people.sql").read_text(encoding="utf-8"))
+CONTACTS = text("SELECT person, wrapped, sealed FROM vault.v1_contacts(CAST(:persons AS uuid[]), 'sandbox')")
+RESIDENT = text("SELECT vault.v1_person_by_phone(:index, :wrapped, :sealed)")
 
 PUT_TEMPLATES = text(
     "INSERT INTO sandbox.template (provider, code, text)"
@@ -85,10 +92,36 @@ LATER = text(
     "UPDATE report SET next_at = CASE WHEN tries < :most THEN now() + make_interval(secs => :seconds) END"
     " WHERE id = ANY(:ids)"
 )
+# What WeCom throws away: more than 30 a minute or 1,000 an hour to a member; nothing in a demonstration.
+TOO_MANY_CARDS = text(
+    "SELECT EXISTS (SELECT FROM frequency WHERE per_minute IS NOT NULL) AND"
+    " (count(*) FILTER (WHERE at > public.clock_now() - interval '1 minute') >= 30 OR count(*) >= 1000)"
+    " FROM ledger WHERE address = :address AND channel = 'wecom' AND at > public.clock_now() - interval '1 hour'"
+)
+TASK = text("SELECT ledger FROM task WHERE task = :task")
+ADD_TASK = text("INSERT INTO task (task, ledger) VALUES (:task, :ledger) ON CONFLICT DO NOTHING")
+SHOW_CARD = text(
+    "INSERT INTO card (ledger, task, buttons, shown) VALUES (:ledger, :task, :buttons, :shown)"
+    " ON CONFLICT (ledger) DO UPDATE SET task = excluded.task, buttons = excluded.buttons, shown = excluded.shown"
+).bindparams(bindparam("buttons", type_=JSONB))
+REPLACE = text("UPDATE card SET buttons = '[]', shown = :shown WHERE ledger = :ledger")
+CARD = text("SELECT c.task, c.buttons, l.sealed FROM card c JOIN ledger l ON l.id = c.ledger WHERE c.ledger = :ledger")
+ADD_CODE = text("INSERT INTO response_code (code, ledger) VALUES (:code, :ledger)")
+USE_CODE = text(
+    "UPDATE response_code r SET used = true FROM ledger l WHERE l.id = r.ledger AND r.code = :code AND NOT r.used"
+    " AND r.at > now() - interval '72 hours' RETURNING r.ledger, l.sealed"
+)
 LEDGER = text(
     "SELECT id, provider, channel, address, template, params, text, out_id, ref, state, code, at FROM sandbox.ledger"
     " WHERE (CAST(:addresses AS bytea[]) IS NULL OR address = ANY(:addresses))"
     " AND (CAST(:since AS timestamptz) IS NULL OR at >= :since) ORDER BY id"
+)
+# Messages as they look on their telephones, with what is left of a card's buttons. `lately`: only those of the last
+# seconds (real time).
+BUBBLES = text(
+    "SELECT l.id, l.channel, l.address, l.text, l.at, coalesce(c.buttons, '[]') AS buttons, c.shown FROM ledger l"
+    " LEFT JOIN card c ON c.ledger = l.id WHERE l.state = 'delivered' AND l.address = ANY(:addresses)"
+    " AND (CAST(:lately AS float) IS NULL OR l.begun_at > now() - make_interval(secs => :lately)) ORDER BY l.id"
 )
 BUSY = text("SELECT EXISTS (SELECT FROM sandbox.report WHERE next_at IS NOT NULL)")
 

@@ -73,6 +73,18 @@ class Settings(BaseSettings):
     """AppSecret of the official account; the sandbox's is derived from the master key."""
     wechat_token: str | None = None
     """Token of the official account's callback signature."""
+    wecom_url: str = ""
+    """Base URL of the WeCom interface; default: the sandbox, or the provider's own under `real`."""
+    wecom_corpid: str = "wwsandbox"
+    """Id of the company at WeCom."""
+    wecom_secret: str | None = None
+    """Secret of the app that sends; the sandbox's is derived from the master key."""
+    wecom_agentid: int = 1000002
+    """Number of the app that sends."""
+    wecom_token: str | None = None
+    """Token of the app's callback signature."""
+    wecom_aes_key: str | None = None
+    """EncodingAESKey of the app's callbacks, 43 characters."""
     log_level: str = "INFO"
     """Least level that is logged: DEBUG, INFO, WARNING or ERROR."""
 

@@ -7,9 +7,9 @@ from uuid import UUID
 from fastapi import APIRouter, Depends, Query, Request
 from fastapi.responses import JSONResponse, PlainTextResponse, Response
 
-from services.notify import commands, reading
-from services.notify.callbacks import BadCallback, read_alibaba, read_wechat
-from services.notify.channels.wechat import callback_signature
+from services.notify import commands, reading, replies
+from services.notify.callbacks import BadCallback, read_alibaba, read_encrypted, read_wechat, read_wecom
+from services.notify.channels.safe import Unsafe, check_signature, decrypt
 from services.notify.schemas import MessagesOut
 from shared.db import transaction
 from shared.http import PAGE, Caller, Ctx, Cursor, Limit, Route, decode_cursor, encode_cursor
@@ -46,7 +46,11 @@ async def alibaba(secret: str, request: Request, context: Ctx) -> Response:
         return JSONResponse({"code": 1, "msg": f"无法解析: {error}"}, 400)
     async with transaction(context.engine) as conn:
         await commands.take_receipts(conn, [item for item in items if isinstance(item, commands.Receipt)])
-        await commands.take_inbound(conn, context.keys, [item for item in items if isinstance(item, commands.Inbound)])
+    for item in items:
+        if isinstance(item, replies.Inbound):
+            # Each by itself: none holds another's rows, and what was done is not done again if a later one fails.
+            async with transaction(context.engine) as conn:
+                await replies.take_inbound(conn, context.keys, item)
     return JSONResponse({"code": 0, "msg": "成功"})
 
 
@@ -74,6 +78,31 @@ async def wechat(
     return PlainTextResponse("success")
 
 
+@router.get("/callbacks/wecom/{secret}", include_in_schema=False)
+async def wecom_echo(
+    secret: str, context: Ctx, msg_signature: str = "", timestamp: str = "", nonce: str = "", echostr: str = ""
+) -> Response:
+    """WeCom asks once whether the address is ours: whoever can read the question is."""
+    return Response(_opened(_check(context, secret), msg_signature, timestamp, nonce, echostr), media_type="text/plain")
+
+
+@router.post("/callbacks/wecom/{secret}", include_in_schema=False)
+async def wecom(
+    secret: str, request: Request, context: Ctx, msg_signature: str = "", timestamp: str = "", nonce: str = ""
+) -> Response:
+    """Events of the WeCom app: pressed buttons."""
+    given = _check(context, secret)
+    try:
+        encrypted = read_encrypted(await request.body())
+        click = read_wecom(_opened(given, msg_signature, timestamp, nonce, encrypted))
+    except BadCallback:
+        return PlainTextResponse("", 400)
+    if click is not None:
+        async with transaction(context.engine) as conn:
+            await replies.take_click(conn, context.keys, click)
+    return PlainTextResponse("")
+
+
 def _check(context: Context, secret: str) -> Providers:
     """Providers do not sign all their callbacks: the path holds a secret. A wrong one is 404."""
     given = providers(context.settings, context.keys)
@@ -83,6 +112,16 @@ def _check(context: Context, secret: str) -> Providers:
 
 
 def _check_wechat(given: Providers, signature: str, timestamp: str, nonce: str) -> None:
-    expected = callback_signature(given.wechat_token, timestamp, nonce)
-    if not compare_digest(signature.encode(), expected.encode()):
-        raise not_found()
+    try:
+        check_signature(signature, given.wechat_token, timestamp, nonce)
+    except Unsafe:
+        raise not_found() from None
+
+
+def _opened(given: Providers, signature: str, timestamp: str, nonce: str, encrypted: str) -> bytes:
+    """What WeCom encrypted for us; whoever does not sign and encrypt as WeCom does finds nothing here (404)."""
+    try:
+        check_signature(signature, given.wecom_token, timestamp, nonce, encrypted)
+        return decrypt(given.wecom_aes_key, given.wecom_corpid, encrypted)
+    except Unsafe:
+        raise not_found() from None

@@ -4,7 +4,7 @@ from pathlib import Path
 
 from services.notify.api import router
 from services.notify.consumers import HANDLERS
-from services.notify.jobs import deliver, find_out
+from services.notify.jobs import change_cards, deliver, find_out
 from shared.service import Service
 
 service = Service(
@@ -12,6 +12,6 @@ service = Service(
     migrations=Path(__file__).with_name("migrations"),
     router=router,
     handlers=HANDLERS,
-    topics=("issue", "case"),
-    jobs=(deliver, find_out),
+    topics=("issue", "case", "whistle", "meeting"),
+    jobs=(deliver, find_out, change_cards),
 )

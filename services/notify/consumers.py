@@ -5,15 +5,17 @@ from collections.abc import Mapping, Sequence
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from services.notify import store
-from services.notify.commands import tell_people
+from services.notify.telling import tell_people
 from shared.contracts import Contract
-from shared.contracts import case as c
+from shared.contracts.case import CaseEvent
 from shared.contracts.issue import IssueReported
+from shared.contracts.meeting import MeetingEvent
+from shared.contracts.whistle import WhistleEvent
 from shared.messaging.events import Event
 from shared.service import Context, Handler
 
 
-async def on_case(conn: AsyncConnection, context: Context, events: Sequence[Event]) -> None:
+async def on_event(conn: AsyncConnection, context: Context, events: Sequence[Event]) -> None:
     await tell_people(conn, events)
 
 
@@ -22,25 +24,8 @@ async def on_reported(conn: AsyncConnection, context: Context, events: Sequence[
     await store.note_spoken(conn, [(event.subject, event.time) for event in events])
 
 
+TOLD = (CaseEvent, WhistleEvent, MeetingEvent)
 HANDLERS: Mapping[type[Contract], Handler] = {
     IssueReported: on_reported,
-    **dict.fromkeys(
-        (
-            c.CaseOpened,
-            c.CaseAccepted,
-            c.CaseClaimed,
-            c.CaseEscalated,
-            c.CaseMoved,
-            c.CaseAsked,
-            c.CaseAskReminded,
-            c.CaseReplied,
-            c.CaseResolved,
-            c.CaseStillAsking,
-            c.CaseReopened,
-            c.CaseClosed,
-            c.CaseReminded,
-            c.CaseSupervised,
-        ),
-        on_case,
-    ),
+    **{kind: on_event for base in TOLD for kind in base.__subclasses__()},
 }

@@ -12,7 +12,7 @@ from shared.keys import Keys
 
 log = structlog.get_logger()
 
-FIELDS = {"sms": "phone", "wechat": "openid"}
+FIELDS = {"sms": "phone", "wechat": "openid", "wecom": "wecom"}
 """Channel → the field of a person's contacts that is its address."""
 
 

@@ -14,14 +14,17 @@ from prometheus_client import Counter
 from sqlalchemy import Row
 from sqlalchemy.ext.asyncio import AsyncConnection
 
-from services.notify import policies, store
+from services.notify import policies, questions, store
 from services.notify.channels import Accepted, Answer, Delivered, Order, Refused
 from services.notify.commands import apply_receipts, drop_addresses, settle
 from services.notify.contacts import open_contacts
 from services.notify.domain import render
+from services.notify.domain.limits import Limiter, rates
 from services.notify.domain.outcomes import Action, action_for
 from services.notify.domain.plan import PROVIDERS, Attempt, GiveUp, Send, Step, Wait, next_step
 from services.notify.domain.policy import Policy
+from services.notify.domain.templates import TEMPLATES
+from services.notify.questions import Marks
 from shared.db import clock_now, transaction
 from shared.ids import new_id
 from shared.keys import Keys
@@ -56,21 +59,30 @@ class _View:
     now: datetime
     contacts: Mapping[UUID, Mapping[str, str]]
     refused: frozenset[tuple[UUID, str, str]]
-    limits: dict[UUID, datetime]
-    """Person → when our own frequency rule allows the next text message; grows as the batch is decided."""
+    limiter: Limiter
+    """Grows as the batch is decided."""
 
     def channels(self, row: Row[Any]) -> dict[str, str]:
-        """Working channels with their addresses, in the person's order, without those that refuse the template."""
+        """Working channels with their addresses, in the person's order, without those that refuse the template, and
+        those that the message has no form for or does not want."""
         addresses = self.contacts.get(row.person, {})
-        return {c: address for c, address in addresses.items() if (row.person, c, row.template) not in self.refused}
+        return {c: address for c, address in addresses.items() if self._takes(row, c)}
 
-    def call(self, row: Row[Any], channel: str, attempt: UUID, address: str, at: datetime, age: float = 0.0) -> Call:
-        texts = render.values(row.template, row.params, code=self.keys.track_code(row.issue), now=self.now)
+    def _takes(self, row: Row[Any], channel: str) -> bool:
+        wanted = row.channel in (None, channel) and (channel == "sms" or TEMPLATES[row.template].fields)
+        return bool(wanted) and (row.person, channel, row.template) not in self.refused
+
+    def call(
+        self, row: Row[Any], channel: str, attempt: UUID, address: str, at: datetime, marks: Marks, age: float = 0.0
+    ) -> Call:
+        name = questions.text_name(row, marks) if channel == "sms" else row.template
+        code = self.keys.track_code(row.issue) if row.issue else ""
+        texts = render.values(name, row.params, code=code, now=self.now, marks=marks)
         order = Order(
             message=row.message,
-            template=self.policy.template_ids.get(channel, {}).get(row.template, row.template),
+            template=self.policy.template_ids.get(channel, {}).get(name, name),
             address=address,
-            values=render.fill(channel, row.template, texts),
+            values=render.fill(channel, name, texts),
             at=at,
             age=age,
         )
@@ -88,9 +100,10 @@ async def claim(context: Context, batch: int) -> list[Call]:
         view = await _look(conn, context.keys, due, "send")
         steps = [(row, _next(view, row)) for row in due]
         begun = [(row, c, n) for row, step in steps if isinstance(step, Send) for c, n in step.channels]
+        marks = await questions.ask(conn, {row.message: row for row, _, _ in begun}.values())
         calls = [
-            (view.call(row, channel, new_id(), view.contacts[row.person][channel], view.now), n)
-            for row, channel, n in begun
+            (view.call(row, c, new_id(), view.contacts[row.person][c], view.now, marks.get(row.message, {})), n)
+            for row, c, n in begun
         ]
         await _begin(conn, calls)
         until = [(row.message, step.until if isinstance(step, Wait) else None) for row, step in steps]
@@ -104,17 +117,16 @@ def _until(message: UUID, until: datetime | None) -> dict[str, str | None]:
 
 
 def _next(view: _View, row: Row[Any]) -> Step:
-    limit = view.limits.get(row.person)
     step = next_step(
         list(view.channels(row)),
         [_attempt(item) for item in row.attempts],
         urgent=row.urgent,
         policy=view.policy,
         now=view.now,
-        limits={"sms": limit} if limit else None,
+        limits=view.limiter.until(row.person),
     )
-    if isinstance(step, Send) and view.policy.per_minute and any(c == "sms" for c, _ in step.channels):
-        view.limits[row.person] = view.now + timedelta(minutes=1) / view.policy.per_minute
+    for channel, _ in step.channels if isinstance(step, Send) else ():
+        view.limiter.count(row.person, channel)
     return step
 
 
@@ -134,30 +146,15 @@ async def _look(conn: AsyncConnection, keys: Keys, rows: Sequence[Row[Any]], pur
     policy, now = await policies.active(conn), await clock_now(conn)
     persons = list({row.person for row in rows})
     refusals = await store.all_rows(conn, store.REFUSALS, persons=persons)
+    sent = await store.all_rows(conn, store.SENT, persons=persons)
     return _View(
         keys=keys,
         policy=policy,
         now=now,
         contacts=await open_contacts(conn, keys, persons, purpose),
         refused=frozenset((r.person, r.channel, r.template) for r in refusals),
-        limits=await _limits(conn, policy, now, persons),
+        limiter=Limiter(rates(policy), now, {(row.person, row.channel): row.times for row in sent}),
     )
-
-
-async def _limits(
-    conn: AsyncConnection, policy: Policy, now: datetime, persons: Sequence[UUID]
-) -> dict[UUID, datetime]:
-    """Who has had a text message too lately, or too many in a day, and until when."""
-    if not policy.per_minute and not policy.per_day:
-        return {}
-    limits: dict[UUID, datetime] = {}
-    for row in await store.all_rows(conn, store.FREQUENCY, persons=persons):
-        free = row.last + timedelta(minutes=1) / policy.per_minute if policy.per_minute else now
-        if policy.per_day and row.day >= policy.per_day:
-            free = max(free, row.first + timedelta(days=1))
-        if free > now:
-            limits[row.person] = free
-    return limits
 
 
 async def _begin(conn: AsyncConnection, calls: Sequence[tuple[Call, int]]) -> None:
@@ -187,8 +184,9 @@ async def adopt(context: Context, batch: int) -> list[Call]:
         calls = []
         for row in rows:
             address = view.contacts.get(row.person, {}).get(row.channel)
-            # An address that died meanwhile cannot be asked about; the provider would not know it either.
-            calls.append(view.call(row, row.channel, row.attempt, address or "", row.at, row.age))
+            # An address that died meanwhile cannot be asked about; the provider would not know it either. A text is
+            # asked about by its number, so that its words, and the marks in them, do not matter.
+            calls.append(view.call(row, row.channel, row.attempt, address or "", row.at, {}, row.age))
         return calls
 
 

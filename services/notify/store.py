@@ -11,8 +11,9 @@ from sqlalchemy.dialects.postgresql import JSONB
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 SQL = Path(__file__).parent / "sql"
-BUNDLE_LOCK, GATHER_LOCK, RECEIPT_LOCK = 0x907F01, 0x907F02, 0x907F03
-"""Advisory locks: who gives bundling slots, who gathers a digest, who matches receipts with answers of calls."""
+BUNDLE_LOCK, GATHER_LOCK, RECEIPT_LOCK, MARK_LOCK, REPLY_LOCK = 0x907F01, 0x907F02, 0x907F03, 0x907F04, 0x907F05
+"""Advisory locks: who gives bundling slots, who gathers a digest, who matches receipts with answers of calls, who
+gives marks, who reads what a text means. Rows are locked in one order: questions, messages, numbers of events."""
 
 
 def _file(name: str, rows: str | None = None) -> TextClause:
@@ -25,6 +26,7 @@ GATHER = _file("gather")
 DUE = _file("due")
 RECORD = _file("record", "results")
 RECEIPTS = _file("receipts", "receipts")
+ALLOT = _file("allot", "asked")
 
 LOCK = text("SELECT pg_advisory_xact_lock(:key)")
 POLICY = text("SELECT body FROM notify.policy")
@@ -39,6 +41,10 @@ PLACES = text(
     " FROM directory.v1_grid g LEFT JOIN directory.v1_path w ON w.grid = g.id AND w.rank = 3"
     " LEFT JOIN directory.v1_grid m ON m.id = w.up WHERE g.id = ANY(:grids)"
 )
+LABELS = text(
+    "SELECT id::text AS code, label FROM directory.v1_venue WHERE id = ANY(:venues)"
+    " UNION ALL SELECT code, label FROM directory.v1_department WHERE code = ANY(:departments)"
+)
 SPOKE = text(
     "INSERT INTO spoken (issue, at)"
     " SELECT issue, max(at) FROM jsonb_to_recordset(:rows) AS r(issue uuid, at timestamptz) GROUP BY issue"
@@ -52,27 +58,29 @@ LAST_ASSIGNED = text(
 )
 # One message per key: a repeated event tells nobody twice.
 INSERT = text(
-    "INSERT INTO message (key, person, template, reason, issue, issues, hop, params, urgent, held, not_before,"
+    "INSERT INTO message (key, person, template, reason, issue, issues, hop, params, urgent, channel, held, not_before,"
     " next_attempt_at)"
-    " SELECT key, person, template, reason, issue, ARRAY[issue], hop, params, urgent,"
+    " SELECT key, person, template, reason, issue, array_remove(ARRAY[issue], NULL), hop, params, urgent, channel,"
     " slot > public.clock_now(), slot, slot"
     " FROM jsonb_to_recordset(:rows) AS r(key text, person uuid, template text, reason text, issue uuid, hop int,"
-    " params jsonb, urgent boolean, slot timestamptz)"
+    " params jsonb, urgent boolean, channel text, slot timestamptz)"
     " ON CONFLICT (key) DO NOTHING"
 ).bindparams(bindparam("rows", type_=JSONB))
 # Only what still waits; a message on its way has no next attempt.
 EXPIRE = text(
     "UPDATE message SET state = 'expired', held = false, next_attempt_at = NULL, settled_at = public.clock_now()"
     " WHERE issue = ANY(:issues) AND state = 'queued' AND next_attempt_at IS NOT NULL"
-    " AND (held OR reason = 'reminder') AND (CAST(:reasons AS text[]) IS NULL OR reason = ANY(:reasons))"
+    " AND (held OR reason = 'reminder') AND reason = ANY(:reasons)"
 )
 HELD_DUE = text("SELECT EXISTS (SELECT FROM message WHERE held AND not_before <= public.clock_now())")
 CONTACTS = text("SELECT person, wrapped, sealed, channels FROM vault.v1_contacts(CAST(:persons AS uuid[]), :purpose)")
 REFUSALS = text("SELECT person, channel, template FROM refusal WHERE person = ANY(:persons)")
-FREQUENCY = text(
-    "SELECT person, max(at) AS last, count(*) AS day, min(at) AS first FROM attempt"
-    " WHERE channel = 'sms' AND state <> 'failed' AND person = ANY(:persons)"
-    " AND at > public.clock_now() - interval '1 day' GROUP BY person"
+# What was sent lately, by the channels that count it; their longest window is a day, WeCom's an hour.
+SENT = text(
+    "SELECT person, channel, array_agg(at ORDER BY at) AS times FROM attempt"
+    " WHERE channel IN ('sms', 'wecom') AND state <> 'failed' AND person = ANY(:persons)"
+    " AND at > public.clock_now() - CASE channel WHEN 'sms' THEN interval '1 day' ELSE interval '1 hour' END"
+    " GROUP BY person, channel"
 )
 BEGIN = text(
     "INSERT INTO attempt (id, message, person, channel, provider, n, lease_until)"
@@ -126,15 +134,48 @@ REFUSE = text(
     " SELECT person, channel, template FROM jsonb_to_recordset(:rows)"
     " AS r(person uuid, channel text, template text) ON CONFLICT DO NOTHING"
 ).bindparams(bindparam("rows", type_=JSONB))
-FIND_PHONES = text(
-    "SELECT i, vault.v1_find_phone(index) AS person"
-    " FROM unnest(CAST(:indexes AS bytea[])) WITH ORDINALITY AS u(index, i)"
-)
+FIND_PHONE = text("SELECT vault.v1_find_phone(:index)")
+# Only what is new: a provider sends a text or a click again until it is answered.
 INBOUND = text(
-    "INSERT INTO inbound (provider, sequence_id, person, content)"
-    " SELECT provider, sequence_id, person, content FROM jsonb_to_recordset(:rows)"
-    " AS r(provider text, sequence_id text, person uuid, content text) ON CONFLICT DO NOTHING"
+    "INSERT INTO inbound (provider, sequence_id, person, content) VALUES (:provider, :sequence_id, :person, :content)"
+    " ON CONFLICT DO NOTHING"
+)
+# What a text of this person can mean: every question that is open or was settled within 7 days, oldest first.
+QUESTIONS = text(
+    "SELECT q.mark, q.issue, q.asks, q.closed_at IS NULL AS open, q.facts, m.id AS message, m.reason, m.hop"
+    " FROM question q JOIN message m ON m.id = q.message WHERE q.person = :person"
+    " AND (q.closed_at IS NULL OR q.closed_at >= public.clock_now() - interval '7 days') ORDER BY q.asked_at, q.mark"
+)
+ANSWER = text(
+    "UPDATE question SET closed_at = coalesce(closed_at, public.clock_now()), pending = :pending"
+    " WHERE person = :person AND issue = :issue AND asks = :asks"
+)
+# Questions of a case as of its last event: what they are about now, and which of them are settled by it.
+STANDING = text(
+    "UPDATE question q SET facts = q.facts || r.facts, closed_at = CASE WHEN q.asks = ANY(r.closes)"
+    " THEN coalesce(q.closed_at, public.clock_now()) ELSE q.closed_at END"
+    " FROM jsonb_to_recordset(:rows) AS r(issue uuid, facts jsonb, closes text[]) WHERE q.issue = r.issue"
 ).bindparams(bindparam("rows", type_=JSONB))
+HEARD = text(
+    "UPDATE question q SET pending = NULL FROM jsonb_to_recordset(:rows) AS r(person uuid, issue uuid)"
+    " WHERE (q.person, q.issue) = (r.person, r.issue)"
+).bindparams(bindparam("rows", type_=JSONB))
+HELPED = text(
+    "SELECT count(*) FROM message WHERE person = :person AND reason = 'reply' AND template = ANY(:templates)"
+    " AND created_at > public.clock_now() - interval '1 day'"
+)
+CARD = text("SELECT id AS message, person, issue, template, reason, hop, params FROM message WHERE id = :message")
+CHANGE_CARD = text(
+    "INSERT INTO card_update (message, person, act, response_code) VALUES (:message, :person, :act, :response_code)"
+)
+# The lease is over long before a call that hangs would be made again.
+CARDS_DUE = text(
+    "UPDATE card_update c SET tries = c.tries + 1, next_at = now() + make_interval(secs => :lease) FROM message m"
+    " WHERE m.id = c.message AND c.id IN"
+    " (SELECT id FROM card_update WHERE next_at <= now() ORDER BY id LIMIT :batch FOR UPDATE SKIP LOCKED)"
+    " RETURNING c.id, c.message, c.person, c.act, c.response_code, c.tries, m.issue, m.template, m.params"
+)
+CARDS_DONE = text("UPDATE card_update SET next_at = NULL WHERE id = ANY(:ids) OR (id = ANY(:all) AND tries >= :tries)")
 TOKEN = text("SELECT sealed FROM token WHERE provider = :provider AND expires_at > now()")
 SET_TOKEN = text(
     "INSERT INTO token (provider, sealed, expires_at) VALUES (:provider, :sealed, now() + make_interval(secs => :ttl))"
@@ -178,6 +219,13 @@ async def places(conn: AsyncConnection, grids: Sequence[UUID]) -> dict[UUID, str
     return {row.id: row.label for row in await all_rows(conn, PLACES, grids=grids)}
 
 
+async def labels(conn: AsyncConnection, venues: Sequence[UUID], departments: Sequence[str]) -> dict[str, str]:
+    """What venues (by id) and departments (by code) are called."""
+    if not venues and not departments:
+        return {}
+    return {row.code: row.label for row in await all_rows(conn, LABELS, venues=venues, departments=departments)}
+
+
 async def spoken(conn: AsyncConnection, issues: Sequence[UUID]) -> dict[UUID, datetime]:
     return {row.issue: row.at for row in await all_rows(conn, SPOKEN, issues=issues)}
 
@@ -212,6 +260,33 @@ async def next_seqs(conn: AsyncConnection, issues: Sequence[UUID]) -> list[int]:
         left[issue] -= 1
         given.append(last[issue] - left[issue])
     return given
+
+
+async def allot(conn: AsyncConnection, asked: Sequence[Mapping[str, Any]]) -> dict[tuple[UUID, UUID, str], int]:
+    """Marks of the questions just asked, by person, issue and who is asked; see sql/allot.sql."""
+    if not asked:
+        return {}
+    await lock(conn, MARK_LOCK)
+    return {(row.person, row.issue, row.asks): row.mark for row in await all_rows(conn, ALLOT, asked=asked)}
+
+
+async def note_inbound(
+    conn: AsyncConnection, provider: str, sequence_id: str, person: UUID | None, content: str
+) -> bool:
+    """Notes what came in. False if it came before."""
+    row = {"provider": provider, "sequence_id": sequence_id, "person": person, "content": content}
+    return (await conn.execute(INBOUND, row)).rowcount == 1
+
+
+async def helped(conn: AsyncConnection, person: UUID, templates: Sequence[str]) -> int:
+    """How many answers by these templates the person got within a day."""
+    return int((await conn.execute(HELPED, {"person": person, "templates": list(templates)})).scalar_one())
+
+
+async def find_phone(conn: AsyncConnection, index: bytes) -> UUID | None:
+    """Whose telephone it is."""
+    person: UUID | None = (await conn.execute(FIND_PHONE, {"index": index})).scalar_one()
+    return person
 
 
 async def busy(conn: AsyncConnection) -> bool:

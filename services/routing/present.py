@@ -9,8 +9,8 @@ from sqlalchemy import RowMapping
 from services.routing.domain.ladder import can_climb
 from services.routing.domain.states import CLOSED, State
 from services.routing.domain.telling import line, whistle_line
-from services.routing.domain.titles import title
 from shared.contracts.levels import LEVEL
+from shared.contracts.titles import title
 
 
 def label_of(row: RowMapping) -> str:

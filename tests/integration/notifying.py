@@ -15,8 +15,9 @@ from sandbox.addresses import address_digest
 from sandbox.receipts import report
 from sandbox.store import Arrived, ledger
 from services.notify import policies
-from services.notify.commands import tell_people, use_policy
+from services.notify.commands import use_policy
 from services.notify.jobs import deliver, find_out
+from services.notify.telling import tell_people
 from shared.auth import Principal, issue_token
 from shared.contracts import case as c
 from shared.db import make_engine, transaction

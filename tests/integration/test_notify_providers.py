@@ -9,10 +9,10 @@ import pytest_asyncio
 
 from sandbox.inbound import send_from_phone
 from sandbox.receipts import signed
-from services.notify import jobs
 from services.notify.channels import base
 from services.notify.jobs import deliver, find_out
 from services.notify.sending import claim, record
+from services.notify.wires import wired
 from shared.embedded import Endpoints
 from tests.integration.notifying import LEADER, OPENID, PHONES, SMS_ONLY, Notifying, notifying
 
@@ -165,7 +165,7 @@ async def test_case_04_killed_before_the_call_it_is_sent_once_after_asking(n: No
 async def test_case_04_killed_after_the_call_it_is_not_sent_again(n: Notifying) -> None:
     case = await n.assign(SMS_ONLY)
     (call,) = await claim(n.notify, 10)
-    await jobs._wired(n.notify).channels["sms"].send(call.order)  # and the process dies before it writes that down
+    await wired(n.notify).channels["sms"].send(call.order)  # and the process dies before it writes that down
     await n.rows(ORPHANED)
     await n.run()
     assert (await n.message(case))["state"] == "delivered"
@@ -316,7 +316,7 @@ async def test_two_senders_at_once_send_once(n: Notifying) -> None:
 async def test_answers_recorded_twice_count_once(n: Notifying) -> None:
     case = await n.assign(SMS_ONLY)
     (call,) = await claim(n.notify, 10)
-    answer: Any = await jobs._wired(n.notify).channels["sms"].send(call.order)
+    answer: Any = await wired(n.notify).channels["sms"].send(call.order)
     await record(n.notify, [(call, answer)])
     await record(n.notify, [(call, answer)])
     await n.run()

@@ -6,7 +6,9 @@ from uuid import UUID
 
 import pytest
 
-from services.notify.domain.audience import TABLE, Hold, Telling, Who, tell
+from services.notify.domain.audience import Hold, Telling, Who, tell
+from services.notify.domain.table import CASE as CASE_ROWS
+from services.notify.domain.table import REPLY, TABLE, closes
 from shared.contracts import case as c
 
 CASE, PLACE, GRID, LEADER, REPORTER = (UUID(int=n) for n in range(1, 6))
@@ -35,7 +37,7 @@ def fact(kind: type[c.CaseEvent], **more: Any) -> c.CaseEvent:
 
 
 def told(kind: type[c.CaseEvent], seq: int = 1, **more: Any) -> dict[str, Telling]:
-    return {t.key: t for t in tell(kind.__name__, fact(kind, **more), case=CASE, seq=seq)}
+    return {t.key: t for t in tell(CASE_ROWS, kind.__name__, fact(kind, **more), case=CASE, seq=seq)}
 
 
 DESK = {"holder_kind": "desk", "holder_person": None, "level": "community"}
@@ -141,3 +143,57 @@ def test_only_what_has_to_be_done_at_once_goes_by_two_channels() -> None:
 
 def test_every_reason_is_the_first_word_of_its_key() -> None:
     assert all(row.reason and ":" not in row.reason for row in TABLE)
+
+
+def answered(kind: type[c.CaseEvent], **more: Any) -> list[Telling]:
+    return list(tell(REPLY, kind.__name__, fact(kind, **more), case=CASE, seq=3))
+
+
+@pytest.mark.parametrize(
+    ("kind", "more", "act"),
+    [
+        (c.CaseAccepted, {"by": LEADER}, "accept"),
+        (c.CaseClaimed, {"by": LEADER}, "accept"),
+        (c.CaseEscalated, {"reason": "escalated", **MOVED}, "escalate"),
+        (c.CaseClosed, {"how": "confirmed"}, "solved"),
+        (c.CaseReopened, {"count": 1, **MOVED}, "not_solved"),
+    ],
+)
+def test_whoever_acted_by_a_text_hears_by_a_text_what_came_of_it(
+    kind: type[c.CaseEvent], more: dict[str, Any], act: str
+) -> None:
+    (answer,) = answered(kind, **more)
+    assert (answer.row.who, answer.row.act, answer.channel) == (Who.REPLIED, act, "sms")
+    assert (answer.key, answer.template, answer.hold) == (f"reply:{CASE}:3", f"reply-{act}", Hold.NEVER)
+    assert answer.person == (LEADER if act == "accept" else None), "an acceptance by somebody else answers nobody"
+
+
+def test_nobody_s_text_is_answered_by_a_climb_of_the_clock() -> None:
+    assert answered(c.CaseEscalated, reason="accept_timeout", **MOVED) == []
+
+
+def test_a_refusal_goes_back_the_way_the_act_came() -> None:
+    (answer,) = answered(
+        c.CaseReplyRefused, person=REPORTER, act="accept", why="already-moved", channel="wecom", phase="accepted"
+    )
+    assert (answer.person, answer.channel, answer.key) == (REPORTER, "wecom", f"reply:{CASE}:3")
+    assert answer.facts["phase"] == "accepted"
+    assert "mine" not in answer.facts
+
+
+@pytest.mark.parametrize(
+    ("kind", "more", "settled"),
+    [
+        (c.CaseOpened, {}, ["resident"]),
+        (c.CaseEscalated, {"reason": "accept_timeout", **MOVED}, ["resident"]),
+        (c.CaseEscalated, {"reason": "escalated", **MOVED}, ["leader", "resident"]),
+        (c.CaseMoved, {"reason": "left", **MOVED}, ["leader", "resident"]),
+        (c.CaseAccepted, {"phase": "accepted"}, ["leader", "resident"]),
+        (c.CaseResolved, {"phase": "resolved"}, ["leader"]),
+        (c.CaseClosed, {"phase": "closed", "how": "confirmed"}, ["leader", "resident"]),
+    ],
+)
+def test_a_question_is_open_while_its_answer_can_do_something(
+    kind: type[c.CaseEvent], more: dict[str, Any], settled: list[str]
+) -> None:
+    assert closes(kind.__name__, fact(kind, **more)) == settled

@@ -1,19 +1,17 @@
 """WeChat official account: template messages.
 
 `client_msg_id` makes a send at-most-once for ten minutes, so that a call with unknown end is simply repeated under the
-same id. Why template messages: docs/decisions/0104-wechat-template-send.md.
+same id. Why template messages: docs/decisions/0009-wechat-template-send.md.
 """
 
-import asyncio
-import hashlib
-from collections.abc import Awaitable, Callable
 from dataclasses import dataclass, field
 from typing import Any
 
 import httpx2
 
 from services.notify.channels.base import Accepted, Answer, Order, Refused, Unknown, call
-from services.notify.domain.outcomes import NEVER_KNOWN, OUTCOMES, UNREACHABLE, Action
+from services.notify.channels.tokens import Fetched, Tokens, TokenStore
+from services.notify.domain.outcomes import NEVER_KNOWN, UNREACHABLE
 
 REMEMBERS = 9 * 60.0
 """Seconds in which a repeated `client_msg_id` is safe; a minute less than the provider says."""
@@ -28,34 +26,16 @@ class Account:
     secret: str = field(repr=False)
 
 
-@dataclass(frozen=True)
-class TokenStore:
-    """Where the access token is kept between processes."""
-
-    load: Callable[[], Awaitable[str | None]]
-    save: Callable[[str, float], Awaitable[None]]
-    """(token, seconds it lives)"""
-
-
 class WechatTemplate:
     """The `wechat` channel."""
 
-    def __init__(self, client: httpx2.AsyncClient, account: Account, tokens: TokenStore) -> None:
+    def __init__(self, client: httpx2.AsyncClient, account: Account, kept: TokenStore) -> None:
         self._client = client
         self._account = account
-        self._tokens = tokens
-        self._token: str | None = None
-        self._refreshing = asyncio.Lock()
+        self._tokens = Tokens("wechat", kept, self._fetch)
 
     async def send(self, order: Order) -> Answer:
-        token = await self._get_token(stale=None)
-        if isinstance(token, Refused):
-            return token
-        answer = await self._send(order, token)
-        if isinstance(answer, Refused) and OUTCOMES["wechat"].get(answer.code) is Action.NEW_TOKEN:
-            token = await self._get_token(stale=token)
-            return token if isinstance(token, Refused) else await self._send(order, token)
-        return answer
+        return await self._tokens.use(lambda token: self._send(order, token))
 
     async def ask(self, order: Order) -> Answer:
         """The same call once more: the provider remembers the id and sends nothing twice. Once it may have forgotten
@@ -82,18 +62,7 @@ class WechatTemplate:
             return Accepted(str(body["msgid"]) if body.get("msgid") else None)
         return Unknown() if code is None else Refused(str(code))
 
-    async def _get_token(self, stale: str | None) -> str | Refused:
-        """The access token; a new one if the present one is `stale`. One caller fetches, the others wait for it."""
-        async with self._refreshing:
-            if self._token == stale:
-                self._token = await self._tokens.load() if stale is None else None
-            if self._token is not None:
-                return self._token
-            fetched = await self._fetch(force=stale is not None)
-            self._token = fetched if isinstance(fetched, str) else None
-            return fetched
-
-    async def _fetch(self, force: bool) -> str | Refused:
+    async def _fetch(self, force: bool) -> Fetched | Refused:
         body: dict[str, Any] | Refused | Unknown = await call(
             self._client,
             "POST",
@@ -109,10 +78,4 @@ class WechatTemplate:
             return Refused(UNREACHABLE)  # without a token nothing was sent
         if not body.get("access_token"):
             return Refused(str(body.get("errcode", -1)))
-        await self._tokens.save(str(body["access_token"]), max(60.0, float(body.get("expires_in", 7200)) - 300))
-        return str(body["access_token"])
-
-
-def callback_signature(token: str, timestamp: str, nonce: str) -> str:
-    """What WeChat signs a callback with: sha1 over the sorted parts."""
-    return hashlib.sha1("".join(sorted((token, timestamp, nonce))).encode()).hexdigest()  # noqa: S324
+        return Fetched(str(body["access_token"]), float(body.get("expires_in", 7200)))

@@ -61,9 +61,16 @@ _WECHAT: Mapping[Action, tuple[str, ...]] = {
     Action.STOP: ("40037", "47003"),
     Action.OPERATOR: ("40164", "45009", "48001", "48004", "50002"),
 }
+_WECOM: Mapping[Action, tuple[str, ...]] = {
+    Action.RETRY: ("-1", "45033", UNREACHABLE),
+    Action.NEW_TOKEN: ("40014", "42001"),
+    Action.DROP_ADDRESS: ("60111", "81013", "82001", "43004", "invaliduser", "unlicenseduser"),
+    Action.STOP: ("40058", "45002"),
+    Action.OPERATOR: ("40001", "40056", "45009", "48002", "50003", "60011", "60020"),
+}
 OUTCOMES: Mapping[str, Mapping[str, Action]] = {
     provider: {code: action for action, codes in table.items() for code in codes}
-    for provider, table in (("alibaba", _ALIBABA), ("wechat", _WECHAT))
+    for provider, table in (("alibaba", _ALIBABA), ("wechat", _WECHAT), ("wecom", _WECOM))
 }
 
 

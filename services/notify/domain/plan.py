@@ -11,7 +11,7 @@ from services.notify.domain.policy import Policy
 LIMIT_PAUSE = timedelta(minutes=1)
 """How long a provider's "too many for this number" lasts."""
 
-PROVIDERS = {"sms": "alibaba", "wechat": "wechat"}
+PROVIDERS = {"sms": "alibaba", "wechat": "wechat", "wecom": "wecom"}
 """Channel → the provider that serves it."""
 
 State = Literal["sending", "unknown", "sent", "delivered", "failed"]

@@ -1,6 +1,6 @@
 -- What waited and is due now: per person one message speaks for all (the digest of the morning, the end of a bundle).
 WITH due AS (
-    SELECT id, reason, issue, params,
+    SELECT id, reason, template, issue, params,
            first_value(id) OVER (PARTITION BY person ORDER BY created_at, id) AS lead
     FROM message WHERE held AND not_before <= public.clock_now()
 ), bundle AS (
@@ -8,7 +8,8 @@ WITH due AS (
            count(*) AS size,
            array_agg(DISTINCT issue) AS issues,
            bool_and(reason = 'assigned') AS same,
-           jsonb_agg(jsonb_build_object('number', params -> 'number', 'label', params -> 'label', 'reason', reason)
+           jsonb_agg(jsonb_build_object('number', params -> 'number', 'label', params -> 'label',
+                                        'reason', reason, 'template', template, 'issue', issue)
                      ORDER BY id) AS items
     FROM due GROUP BY lead
 )
