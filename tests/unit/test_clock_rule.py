@@ -18,7 +18,7 @@ REAL_TIME = {
 TYPES = {"datetime", "date"}
 METHODS = {"now", "utcnow", "today"}
 FUNCTIONS = {"time", "time_ns", "monotonic", "monotonic_ns", "localtime", "gmtime"}
-# The server's own clock in SQL, and notify's columns that live by it: leases, tokens, the next try at a provider's card.
+# The server's own clock in SQL, and notify's columns that live by it: leases, tokens, a card's next try.
 SERVER_CLOCK = re.compile(
     r"(?<!clock_)\bnow\(\)|current_timestamp|current_date|localtimestamp|(clock|statement|transaction)_timestamp", re.I
 )
