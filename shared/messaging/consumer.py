@@ -43,6 +43,13 @@ class Consumer:
     def group(self) -> str:
         return self._prefix + self._service.name
 
+    @property
+    def _instance(self) -> str | None:
+        """Name of a static member (KIP-345), which takes its killed predecessor's place without waiting for the
+        session to end, and gets that one's partitions. So it names the topics: hearing one more is another member."""
+        instance = self.context.settings.instance
+        return ".".join([instance, *self._service.topics]) if instance else None
+
     def alive(self, within: float = 60.0) -> bool:
         """Liveness is the last successful poll, never "the task exists"."""
         return time.monotonic() - self._polled < within
@@ -70,8 +77,7 @@ class Consumer:
             *[self._prefix + topic for topic in self._service.topics],
             bootstrap_servers=self.context.kafka,
             group_id=self.group,
-            # A static member (KIP-345) takes its killed predecessor's place without waiting for the session to end.
-            group_instance_id=self.context.settings.instance or None,
+            group_instance_id=self._instance,
             enable_auto_commit=False,
             auto_offset_reset="earliest",
             max_poll_interval_ms=120_000,
