@@ -205,7 +205,7 @@ async def get_notice(id: UUID, caller: Caller, ctx: Ctx) -> Response:
         cancelled=topic.state == WITHDRAWN,
         outcome=topic.ended_how if topic.result else None,
         result=topic.result,
-        tasks=[(t["text"], t["grid"] or t["department"], t["due"].astimezone(CHINA)) for t in tasks],
+        tasks=[(t["text"], t["owner"], t["due"].astimezone(CHINA)) for t in tasks],
     )
     return Response(compose(notice), media_type="text/plain; charset=utf-8")
 

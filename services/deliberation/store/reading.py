@@ -55,8 +55,10 @@ SELECT s.*, p.no, u.no AS substitute_no FROM seats s
  WHERE s.meeting = :meeting ORDER BY s.ord
 """)
 TASKS = text("""
-SELECT k.id, k.text, g.code AS grid, k.department, k.due, k.meeting
-  FROM tasks k LEFT JOIN directory.v1_grid g ON g.id = k.grid
+SELECT k.id, k.text, g.code AS grid, k.department, coalesce(g.label, d.label) AS owner, k.due, k.meeting
+  FROM tasks k
+  LEFT JOIN directory.v1_grid g ON g.id = k.grid
+  LEFT JOIN directory.v1_department d ON d.code = k.department
  WHERE k.meeting = ANY(:meetings) ORDER BY k.id
 """)
 # Which of the caller's desks is on the way up from a case's place, and the community there.
