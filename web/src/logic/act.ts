@@ -24,15 +24,15 @@ export function tell(error: unknown, w = useWords().value): string {
 }
 
 /**
- * Runs one act at a time. A press that got no answer is repeated with the same key, so it counts once; `after` is
- * called also when somebody else was faster, to show what is now.
+ * Runs one act at a time. A press that got no answer is repeated with the same key, so it counts once. `done` is told
+ * at once; `after` shows what is now, also when somebody else was faster, and buttons wait for it.
  */
 export function useAct(after: () => unknown = () => undefined) {
   const busy = ref(false)
   const notice = ref<Notice | null>(null)
   let pending: { name: string; key: string } | null = null
 
-  async function act<T>(name: string, send: (key: string) => Promise<T>, done?: string | ((answer: T) => string)) {
+  async function act<T>(name: string, send: (key: string) => Promise<T>, done?: string | ((answer: T) => string | void)) {
     if (busy.value) return undefined
     busy.value = true
     notice.value = null
