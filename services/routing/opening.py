@@ -25,11 +25,11 @@ async def open_cases(conn: AsyncConnection, issues: Sequence[tuple[UUID, IssueRe
     places = {issue.place or root for _, issue in issues}
     ranks = {row.id: row.rank for row in await conn.execute(writing.GRID_RANKS, {"ids": list(places)})}
     rows = [_row(id_, issue, policy, root, ranks) for id_, issue in issues]
-    await conn.execute(writing.INSERT_CASES, {"rows": rows})
+    await conn.execute(writing.INSERT_CASES, {"rows": [{**r, "climb": None, "first": r["climb"].first} for r in rows]})
     own = {row["id"] for row in rows if row["own"]}
     finds = {}
     if own:
-        found = await conn.execute(writing.OWN_POSTS, {"rows": [row for row in rows if row["id"] in own]})
+        found = await conn.execute(writing.OWN_POSTS, {"rows": [{**r, "climb": None} for r in rows if r["id"] in own]})
         finds = {str(f.id): f for f in found}
     await writing.move(conn, [_opening_move(row, finds.get(row["id"])) for row in rows])
 
@@ -52,7 +52,7 @@ def _row(id_: UUID, issue: IssueReported, policy: Policy, root: UUID, ranks: dic
         "reporter": str(issue.reporter),
         "own": issue.own,
         "about_leader": issue.about_leader,
-        "first": ladder.opening(ranks[place], start).first,
+        "climb": ladder.opening(ranks[place], start, about_leader=issue.about_leader and issue.place is not None),
         "total": policy.microseconds(terms.total),
     }
 
@@ -68,7 +68,7 @@ def _opening_move(row: dict[str, Any], find: Any) -> dict[str, Any]:
             "to_post": find.post,
         }
         return {**move, **own, "accepted": True}
-    return {**move, "first": row["first"], "top": max(row["first"], ladder.COMMUNITY)}
+    return {**move, "first": row["climb"].first, "top": row["climb"].top}
 
 
 async def place_cases(conn: AsyncConnection, placed: Sequence[tuple[UUID, UUID]]) -> None:
@@ -81,7 +81,7 @@ async def place_cases(conn: AsyncConnection, placed: Sequence[tuple[UUID, UUID]]
         if case is None or case["phase"] not in ("assigned", "accepted"):
             continue
         await conn.execute(writing.PLACE, {"id": id_, "place": place})
-        climb = ladder.opening(ranks[place], case["start_rank"])
+        climb = ladder.opening(ranks[place], case["start_rank"], about_leader=case["about_leader"])
         moves.append({"id": str(id_), "event": "moved", "why": "moved", "first": climb.first, "top": climb.top})
     await writing.move(conn, moves)
 

@@ -2,7 +2,7 @@
 
 import pytest
 
-from tests.world import C, U1, U2, U3, World
+from tests.world import U1, U2, U3, C, World
 
 L1, M1, S1 = f"{C}-L1", f"{C}-L1-M1", f"{C}-L1-M1-S1"
 S2U1, S2U2, M2U1, L2U1 = f"{C}-L1-M1-S2-U1", f"{C}-L1-M1-S2-U2", f"{C}-L1-M2-S1-U1", f"{C}-L2-M1-S1-U1"
@@ -140,6 +140,11 @@ async def test_case_23_a_complaint_about_the_leader_passes_everyone_at_the_place
     for no in ("P016", "P017"):
         assert (await world.call("GET", f"/api/routing/cases/{issue.id}", no)).status_code == 404
         assert (await world.call("GET", f"/api/intake/issues/{issue.id}", no)).status_code == 404
+
+
+async def test_case_23_a_complaint_about_the_desks_people_goes_to_the_desk_above(world: World) -> None:
+    issue = await world.report(C, about_leader=True)
+    assert (await issue.holder(), await skipped(issue)) == ("150902-01", [("community", "recused")])
 
 
 async def test_case_23_a_leaders_own_find_opens_accepted_and_closes_without_a_question(world: World) -> None:

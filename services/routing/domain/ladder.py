@@ -16,10 +16,12 @@ class Climb:
     supervised: bool = False
 
 
-def opening(place: int, start: int) -> Climb:
-    """The start level is the higher of the place's and the item's; a place above community starts at its desk."""
+def opening(place: int, start: int, *, about_leader: bool = False) -> Climb:
+    """The start level is the higher of the place's and the item's; a place above community starts at its desk, a
+    complaint about that desk's people at the one above."""
     first = max(place, start)
-    return Climb(first, max(first, COMMUNITY))
+    above = min(first + 1, DISTRICT) if about_leader and place >= COMMUNITY else COMMUNITY
+    return Climb(first, max(first, above))
 
 
 def by_clock(rank: int) -> Climb:

@@ -20,7 +20,7 @@ moving AS (
            i.actor, i.acting_for, i.text, i.count,
            coalesce(i.why, CASE WHEN c.accept_by <= i.now THEN 'accept_timeout' ELSE 'resolve_timeout' END) AS why,
            coalesce(i.first, c.rank + 1) AS first, i.top,
-           c.place, c.policy, c.class, c.rank AS from_rank, c.hop AS from_hop, c.recused,
+           c.place, c.placed AND c.about_leader AS about_leader, c.policy, c.class, c.rank AS from_rank, c.hop AS from_hop, c.recused,
            CASE WHEN c.holder_person IS NULL THEN c.passed ELSE c.passed || c.holder_person END AS passed,
            CASE WHEN c.holder_person IS NULL THEN c.passed_rank ELSE c.passed_rank || c.rank END AS passed_rank,
            -- A window over midnight is open when either of its ends is passed.

@@ -25,9 +25,13 @@ _REACHABLE = "EXISTS (SELECT FROM directory.v1_reachable r WHERE r.person = seat
 _HELD_LOWER = """(seat.person = ANY (m.passed) AND EXISTS (
                        SELECT FROM unnest(m.passed, m.passed_rank) AS h(person, rank)
                         WHERE h.person = seat.person AND h.rank < p.rank))"""
-_FITS = f"""(c.kind = 'desk' OR NOT seat.away AND seat.person <> ALL (m.recused)
+# Whoever complains about the people of a place does not land at their own desk, if there is one above.
+_COMPLAINED_OF = "(m.about_leader AND p.up = m.place AND p.rank < m.top)"
+_FITS = f"""(c.kind = 'desk' AND NOT {_COMPLAINED_OF}
+                   OR c.kind = 'person' AND NOT seat.away AND seat.person <> ALL (m.recused)
                    AND NOT {_HELD_LOWER} AND {_REACHABLE})"""
-_REASON = f"""CASE WHEN a.person IS NOT NULL THEN 'absent'
+_REASON = f"""CASE WHEN c.kind = 'desk' THEN 'recused'
+                        WHEN a.person IS NOT NULL THEN 'absent'
                         WHEN NOT {_REACHABLE} THEN 'unreachable'
                         WHEN seat.person = ANY (m.recused) THEN 'recused'
                         WHEN {_HELD_LOWER} THEN 'same_person' END"""
