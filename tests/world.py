@@ -98,7 +98,8 @@ class World:
     async def at(self, when: str) -> None:
         """Sets the clock to a time of Asia/Shanghai, such as `2026-11-24 10:00`, and settles."""
         await self.sql(
-            "UPDATE clock_shift SET shift = CAST(CAST(:when AS text) AS timestamp) AT TIME ZONE 'Asia/Shanghai' - now()",
+            "UPDATE clock_shift SET shift ="
+            " CAST(CAST(:when AS text) AS timestamp) AT TIME ZONE 'Asia/Shanghai' - now()",
             when=when,
         )
         await self.settle()
