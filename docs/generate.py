@@ -1,0 +1,277 @@
+"""`python docs/generate.py [--check]`: writes what documents say from the code.
+
+These are the settings in the README, the services in `docs/architecture.md`, and all of `docs/states.md` and
+`docs/events.md`. `--check` writes nothing and fails when something is not up to date.
+"""
+
+import ast
+import inspect
+import sys
+from collections.abc import Collection, Iterable, Iterator, Mapping
+from itertools import groupby
+from pathlib import Path
+
+from chuishao.wiring import SERVICES
+from services.deliberation.domain import states as topics
+from services.routing.domain import states as cases
+from services.routing.domain import whistle
+from shared.contracts import Contract
+from shared.contracts.export import all_contracts
+
+ROOT = Path(__file__).resolve().parents[1]
+README = ROOT / "README.md"
+STATES = ROOT / "docs" / "states.md"
+EVENTS = ROOT / "docs" / "events.md"
+SETTINGS = ROOT / "shared" / "settings.py"
+ARCHITECTURE = ROOT / "docs" / "architecture.md"
+
+CHINESE = {
+    "data": "内置部署的数据目录：两个服务器的数据、密钥、正在运行的记录",
+    "postgres": "`embedded`，或属主的 SQLAlchemy URL",
+    "kafka": "`embedded`，或 `HOST:PORT`",
+    "host": "HTTP 监听的地址",
+    "port": "HTTP 监听的端口",
+    "master_key": "32 字节的十六进制主密钥，所有秘密都由它推出；内置部署第一次启动时生成",
+    "topic_prefix": "Kafka 主题和消费组的前缀",
+    "instance": "进程自己的名字，重启不变；两个同时运行的进程不能同名",
+    "clock": "`adjustable` 才能拨时钟；拨过的数据库只在这时启动",
+    "providers": "消息发到哪里：`sandbox` 沙箱，`real` 真的服务商",
+    "public_url": "外面怎么访问这个部署（服务商回调用）",
+    "sms_url": "阿里云短信接口的地址",
+    "sms_access_key_id": "阿里云 AccessKey ID",
+    "sms_access_key_secret": "阿里云 AccessKey Secret",
+    "sms_sign_name": "短信签名",
+    "wechat_url": "微信公众号接口的地址",
+    "wechat_appid": "公众号 AppID",
+    "wechat_secret": "公众号 AppSecret",
+    "wechat_token": "公众号回调签名用的 Token",
+    "wecom_url": "企业微信接口的地址",
+    "wecom_corpid": "企业 ID",
+    "wecom_secret": "应用的 Secret",
+    "wecom_agentid": "应用的 AgentId",
+    "wecom_token": "应用回调签名用的 Token",
+    "wecom_aes_key": "应用回调的 EncodingAESKey，43 个字符",
+    "log_level": "日志级别",
+}
+CASE_WHO = {
+    cases.HOLDER: "holder 经办人",
+    cases.FORMER: "former holder 经过的一级",
+    cases.BOUND: "bound member 包联党员",
+    cases.REPORTER: "resident 居民",
+    cases.DESK: "desk above 上面的值班台",
+    cases.CLOCK: "clock 时钟",
+}
+WHISTLE_WHO = {
+    whistle.LEAD: "lead department 主办部门",
+    whistle.DESK: "whistling desk 吹哨的值班台",
+    whistle.ARBITER: "arbiter 仲裁",
+}
+TOPIC_WHO = {
+    topics.DESK: "desk 值班台",
+    topics.CHAIR: "chair 社区书记",
+    topics.SEAT: "seat 席位",
+    topics.CLOCK: "clock 时钟",
+    topics.CASE: "the case 事情本身",
+}
+PHASES = (cases.ASSIGNED, cases.ACCEPTED, cases.RESOLVED, cases.CLOSED)
+HOLDS = (None, "reporter", "suspended", "whistle", "deliberation")
+
+STATES_PAGE = """# States: case, whistle, topic
+
+Written by `python docs/generate.py` from the tables that the code itself goes by:
+[`routing/domain/states.py`](../services/routing/domain/states.py),
+[`routing/domain/whistle.py`](../services/routing/domain/whistle.py) and
+[`deliberation/domain/states.py`](../services/deliberation/domain/states.py).
+What whoever may not do it is answered is told in [architecture.md](architecture.md#rights).
+
+## Case 办理
+
+```mermaid
+stateDiagram-v2
+    direction LR
+    [*] --> assigned
+    assigned --> accepted: accept, claim
+    assigned --> assigned: escalate, timeout
+    accepted --> assigned: escalate, timeout
+    accepted --> resolved: resolve
+    resolved --> assigned: answer "no"
+    resolved --> closed: answer "yes" or "partly", silence
+    assigned --> closed: withdraw
+    accepted --> closed: withdraw
+    resolved --> closed: withdraw
+    closed --> assigned: answer "no" to an unanswered one
+```
+
+`on_hold` lies beside the phase and says why the clocks stand still. An act in *italics* has its place in the table and
+is not open to anybody yet.
+
+{cases}
+
+## Whistle 吹哨报到
+
+Disputed, extended and overdue are flags beside the state.
+
+{whistles}
+
+## Topic and meeting 协商议事
+
+A topic has one meeting at most, and the meeting's state follows from the topic's.
+
+{topics}
+"""
+
+EVENTS_PAGE = """# Events
+
+Written by `python docs/generate.py` from [`shared/contracts`](../shared/contracts), where each has a JSON Schema as
+well ([`schemas/`](../shared/contracts/schemas)). Events are CloudEvents 1.0 in JSON on the topics `chuishao.issue`,
+`chuishao.case` and so on, of type `cn.chuishao.…`. The record's key is the event's `subject`; `seq` counts per topic
+and subject from 1. `data` is what is listed here: ids, codes, levels, times and reasons, never free text, never
+personal data. Fields are only ever added, with a default: a change that would break an event already published fails a
+test.
+
+{topics}
+"""
+
+
+def settings_table() -> str:
+    """Every field of `Settings`, with its default, its words and its docstring."""
+    rows = [["variable", "default", "中文", "English"]]
+    for name, default, said in fields():
+        rows.append([f"`CHUISHAO_{name.upper()}`", default, CHINESE.get(name, ""), said])
+    return _table(rows)
+
+
+def fields() -> Iterator[tuple[str, str, str]]:
+    """Name, default as one would type it, and docstring (empty if there is none) of every setting."""
+    classes = (node for node in ast.parse(SETTINGS.read_text()).body if isinstance(node, ast.ClassDef))
+    body = next(node.body for node in classes if node.name == "Settings")
+    for field, after in zip(body, [*body[1:], None], strict=True):
+        if isinstance(field, ast.AnnAssign) and isinstance(field.target, ast.Name):
+            said = after.value.value if isinstance(after, ast.Expr) and isinstance(after.value, ast.Constant) else ""
+            yield field.target.id, _default(field.value), " ".join(str(said).split())
+
+
+def _default(value: ast.expr | None) -> str:
+    """`Path("data")` is data, `Field(8000, …)` is 8000."""
+    constant = value.args[0] if isinstance(value, ast.Call) else value
+    found = constant.value if isinstance(constant, ast.Constant) else None
+    return f"`{found}`" if found not in (None, "") else "–"
+
+
+def case_table() -> str:
+    """The acts on a case."""
+    rows = [["act", "中文", "who may", "phase", "on hold", "then"]]
+    for act in cases.ACTS.values():
+        name = f"`{act.name}`" if act.offered else f"*{act.name}*"
+        holds = ", ".join(hold or "–" for hold in HOLDS if hold in act.on_hold)
+        who, phases = _among(CASE_WHO, act.by), _among(PHASES, act.phases)
+        rows.append([name, act.zh, who, phases, holds, act.then or "as before"])
+    return _table(rows)
+
+
+def acts_table(
+    acts: Mapping[str, whistle.WhistleAct | topics.Act], who: Mapping[str, str], states: Collection[str]
+) -> str:
+    """The acts of a machine whose rows have `states`."""
+    rows = [["act", "中文", "who may", "state", "then"]]
+    for act in acts.values():
+        rows.append(
+            [f"`{act.name}`", act.zh, _among(who, act.by), _among(states, act.states) or "–", act.then or "as before"]
+        )
+    return _table(rows)
+
+
+def _among(names: Collection[str], some: Collection[str]) -> str:
+    """Those of `names` that are in `some`, in order; of a mapping, what they are called."""
+    called = names if isinstance(names, Mapping) else {name: name for name in names}
+    return ", ".join(words for name, words in called.items() if name in some)
+
+
+def events_page() -> str:
+    """Every event by topic: what it means and which fields it has beside those that all of its kind carry."""
+    kinds = sorted(all_contracts().values(), key=lambda kind: (kind.topic, kind.type.split(".")[2], _line(kind)))
+    return EVENTS_PAGE.format(
+        topics="\n\n".join(_topic(topic, list(some)) for topic, some in groupby(kinds, key=lambda kind: kind.topic))
+    )
+
+
+def _line(kind: type[Contract]) -> int:
+    return inspect.getsourcelines(kind)[1]
+
+
+def _topic(topic: str, kinds: list[type[Contract]]) -> str:
+    common = {kind.__base__: kind.__base__.model_fields for kind in kinds if kind.__base__ not in (Contract, None)}
+    carried = ""
+    for base, names in common.items():
+        who = sorted({kind.type.split(".")[3] for kind in kinds if kind.__base__ is base})
+        carried += (
+            f"{'Each' if len(common) == 1 else 'Of a ' + ' or '.join(who) + ' each'} carries {_fields(names)}.\n\n"
+        )
+    rows = [["type", "what happened", "fields of its own"]]
+    for kind in kinds:
+        own = [name for name in kind.model_fields if all(name not in names for names in common.values())]
+        rows.append([f"`{kind.type.removeprefix('cn.chuishao.')}`", _words(kind), _fields(own) or "–"])
+    return f"## {topic}\n\n{carried}{_table(rows)}"
+
+
+def _words(kind: type[Contract]) -> str:
+    """The docstring, if the contract has one of its own."""
+    return " ".join((kind.__dict__.get("__doc__") or "–").split()).replace("|", "\\|")
+
+
+def _fields(names: Iterable[str]) -> str:
+    return ", ".join(f"`{name}`" for name in names)
+
+
+def _table(rows: list[list[str]]) -> str:
+    head, *rest = (f"| {' | '.join(row)} |" for row in rows)
+    return "\n".join([head, "|---" * len(rows[0]) + "|", *rest])
+
+
+def services_table() -> str:
+    """Every service with its schema and the topics it hears and tells."""
+    rows = [["service", "schema", "hears", "tells", "more"]]
+    for service in SERVICES:
+        told = dict.fromkeys(k.topic for k in all_contracts().values() if k.type.split(".")[2] == service.name)
+        folder = "sandbox" if service.name == "sandbox" else f"services/{service.name}"
+        readme = f"[README](../{folder}/README.md)" if (ROOT / folder / "README.md").exists() else "–"
+        schemas = "`directory`, `vault`" if service.name == "directory" else f"`{service.name}`"
+        rows.append([service.name, schemas, _fields(service.topics) or "–", _fields(told) or "–", readme])
+    return _table(rows)
+
+
+def _filled(path: Path, what: str, table: str) -> str:
+    """The document with `table` between its marks."""
+    begin, end = f"<!-- {what}: python docs/generate.py -->", f"<!-- {what} end -->"
+    before, rest = path.read_text().split(begin)
+    return f"{before}{begin}\n{table}\n{end}{rest.split(end)[1]}"
+
+
+def wanted() -> dict[Path, str]:
+    """Every generated document as it should be."""
+    states = STATES_PAGE.format(
+        cases=case_table(),
+        whistles=acts_table(whistle.WHISTLE_ACTS, WHISTLE_WHO, whistle.STATES),
+        topics=acts_table(topics.ACTS, TOPIC_WHO, topics.STATES),
+    )
+    return {
+        README: _filled(README, "settings", settings_table()),
+        ARCHITECTURE: _filled(ARCHITECTURE, "services", services_table()),
+        STATES: states,
+        EVENTS: events_page(),
+    }
+
+
+def main() -> None:
+    """The command line."""
+    check = "--check" in sys.argv[1:]
+    stale = {path: text for path, text in wanted().items() if not path.exists() or path.read_text() != text}
+    for path, text in stale.items():
+        if not check:
+            path.write_text(text)
+        print(f"{path.relative_to(ROOT)}: {'is not up to date: python docs/generate.py' if check else 'written'}")
+    sys.exit(check and bool(stale))
+
+
+if __name__ == "__main__":
+    main()
