@@ -44,7 +44,7 @@ web-types: .venv/.installed ## web/openapi anew from the services' interfaces
 
 test: .venv/.tools ## all tests, two tiers side by side (STACK=containers: in Docker's containers)
 	@report=$$(mktemp); trap 'rm -f "$$report"' EXIT; failed=0; \
-	$(PYTEST) tests/system >"$$report" 2>&1 & system=$$!; \
+	$(PYTEST) tests/system tests/model tests/web >"$$report" 2>&1 & system=$$!; \
 	$(PYTEST) tests/unit tests/integration || failed=1; \
 	wait $$system || failed=1; cat "$$report"; exit $$failed
 
