@@ -237,6 +237,8 @@ async def resident_act(
 async def perform_resident(conn: AsyncConnection, id_: UUID, name: str, person: UUID | None, effect: Effect) -> None:
     """The resident's act itself, in whatever transaction it came."""
     await writing.lock_ladder(conn)
+    if name == "withdraw":  # ends whistles as well
+        await whistles.lock_place(conn, id_)
     if await writing.lock_case(conn, id_) is None:
         raise wrong_state("received", [])
     case = await reading.case(conn, id_)
@@ -284,7 +286,7 @@ async def _reopen(conn: AsyncConnection, a: Admitted) -> None:
 
 
 async def withdraw(conn: AsyncConnection, a: Admitted) -> None:
-    """Closes it as withdrawn, and with it its whistles. Tells CaseClosed and WhistleWithdrawn."""
+    """Closes it as withdrawn, and with it the whistles nobody else needs. Tells CaseClosed and WhistleWithdrawn."""
     await conn.execute(
         writing.CLOSE, {"ids": [a.case["id"]], "how": "withdrawn", "ended_by": "withdrawn", "reply": None}
     )

@@ -4,7 +4,7 @@ from uuid import UUID
 
 from sqlalchemy.ext.asyncio import AsyncConnection
 
-from services.routing import whistling
+from services.routing import blowing, holding
 from services.routing.domain.states import OPEN
 from services.routing.opening import open_task
 from services.routing.store import reading, whistles, writing
@@ -20,7 +20,7 @@ async def hold(conn: AsyncConnection, case_id: UUID, topic: UUID) -> None:
         return
     await conn.execute(whistles.SET_TOPIC, {"id": case_id, "topic": topic})
     if case["on_hold"] in (None, "reporter"):
-        await whistling.hold(conn, [case_id], "deliberation")
+        await holding.hold(conn, [case_id], "deliberation")
 
 
 async def release(conn: AsyncConnection, case_id: UUID, topic: UUID) -> None:
@@ -31,7 +31,7 @@ async def release(conn: AsyncConnection, case_id: UUID, topic: UUID) -> None:
         return
     await conn.execute(whistles.SET_TOPIC, {"id": case_id, "topic": None})
     if case["on_hold"] == "deliberation":
-        await whistling.release(conn, {**case, "topic": None}, "deliberation")
+        await holding.release(conn, {**case, "topic": None}, "deliberation")
 
 
 async def take_task(conn: AsyncConnection, task: TaskMade) -> None:
@@ -41,7 +41,8 @@ async def take_task(conn: AsyncConnection, task: TaskMade) -> None:
     if task.grid is not None:
         await open_task(conn, task)
         return
+    await whistles.lock_place(conn, task.case)
     await writing.lock_case(conn, task.case)
     case = await reading.case(conn, task.case)
     if case is not None and case["phase"] in OPEN and task.department is not None:
-        await whistling.blow_task(conn, case, task.department, TASK_WORDS)
+        await blowing.blow_task(conn, case, task.department, TASK_WORDS)

@@ -6,6 +6,7 @@ from uuid import UUID
 
 from sqlalchemy.ext.asyncio import AsyncConnection
 
+from services.routing import holding
 from services.routing.domain import ladder
 from services.routing.policy import Policy
 from services.routing.store import reading, writing
@@ -88,7 +89,7 @@ async def place_cases(conn: AsyncConnection, placed: Sequence[tuple[UUID, UUID]]
 
 async def move_displaced(conn: AsyncConnection, grid: UUID | None) -> None:
     """Cases whose holder has left the post, or whose grid is gone (at `grid`, or anywhere), go to whoever is next,
-    beginning with the same level. Tells CaseMoved."""
+    beginning with the same level; what holds a case goes on holding it. Tells CaseMoved and CaseHeld."""
     await writing.lock_ladder(conn)
     rows = (await conn.execute(writing.LOCK_DISPLACED, {"grid": grid})).mappings().all()
     await writing.move(
@@ -104,6 +105,8 @@ async def move_displaced(conn: AsyncConnection, grid: UUID | None) -> None:
             for row in rows
         ],
     )
+    for why in ("whistle", "deliberation"):
+        await holding.hold(conn, [row["id"] for row in rows if row["on_hold"] == why], why)
 
 
 async def open_task(conn: AsyncConnection, task: TaskMade) -> None:

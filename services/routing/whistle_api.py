@@ -6,11 +6,11 @@ from uuid import UUID
 from fastapi import APIRouter, Depends, Request, Response
 from pydantic import Field
 
-from services.routing import whistling
+from services.routing import blowing, whistling
 from services.routing.access import access
+from services.routing.blowing import Blow
 from services.routing.schemas import Version
-from services.routing.store import whistles
-from services.routing.whistling import Blow, Effect
+from services.routing.whistling import Effect
 from shared.auth import Principal
 from shared.db import transaction
 from shared.http import (
@@ -77,7 +77,7 @@ class Rate(Act):
 
 async def may_blow(id: UUID, caller: Caller, ctx: Ctx) -> Principal:
     async with transaction(ctx.engine) as conn:
-        await whistling.may_blow(conn, caller, (await access(conn, caller, id)).case)
+        await blowing.may_blow(conn, caller, (await access(conn, caller, id)).case)
     return caller
 
 
@@ -92,7 +92,7 @@ async def blow(
     key: IdempotencyKey = None,
 ) -> dict[str, Any]:
     wish = Blow(body.version, body.occasion, body.lead, tuple(body.assisting), body.text)
-    response.status_code, answer = await whistling.blow(ctx, caller, id, wish, key, await request.body())
+    response.status_code, answer = await blowing.blow(ctx, caller, id, wish, key, await request.body())
     return answer
 
 
@@ -106,17 +106,10 @@ async def list_whistles(
     limit: Limit = PAGE,
 ) -> dict[str, Any]:
     after = decode_cursor(cursor, UUID)
-    where = {
-        "person": caller.person,
-        "everything": caller.role in whistling.READERS,
-        "mine": department == "me",
-        "state": state,
-        "after": after[0] if after else None,
-        "limit": limit + 1,
-    }
     async with transaction(ctx.engine) as conn:
-        rows = (await conn.execute(whistles.LIST, where)).mappings().all()
-        items = [whistling.shown(row, (await whistling.standing(conn, caller, row["id"])).can) for row in rows]
+        items = await whistling.page_of(
+            conn, caller, department=department, state=state, after=after[0] if after else None, limit=limit + 1
+        )
     return page(items, limit, lambda item: (item["id"],))
 
 
@@ -150,7 +143,7 @@ async def send(
     ctx: Ctx,
     key: IdempotencyKey = None,
 ) -> dict[str, Any]:
-    return await _act(request, ctx, caller, id, "send", body, whistling.send, key)
+    return await _act(request, ctx, caller, id, "send", body, blowing.send, key)
 
 
 @router.post("/whistles/{id}/acknowledge")

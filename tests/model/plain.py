@@ -165,10 +165,11 @@ class Case:
         found = [self.district.posts[grid, kind] for kind in ("leader", "party") if (grid, kind) in self.district.posts]
         return found + ([grid] if grid in DESKS else [])
 
-    def why_not(self, candidate: str, rank: int) -> tuple[str, str | None]:
+    def why_not(self, candidate: str, rank: int, top: int) -> tuple[str, str | None]:
         """(who would have it, why he cannot)."""
         if candidate in DESKS:
-            return candidate, None
+            complained_of = self.about_leader and candidate == self.place and rank < top
+            return candidate, "recused" if complained_of else None
         who, away = candidate, False
         if candidate in self.district.away:
             who = self.district.away[candidate] or candidate
@@ -193,7 +194,7 @@ class Case:
             grid = path(self.place).get(rank)
             if grid is None:
                 continue
-            tried = [self.why_not(candidate, rank) for candidate in self.candidates(grid)]
+            tried = [self.why_not(candidate, rank, top) for candidate in self.candidates(grid)]
             fit = next((who for who, reason in tried if reason is None), None)
             if fit is not None and not (night and rank < 5):
                 return skipped, (rank, fit)
@@ -261,13 +262,13 @@ class Case:
                 self.listed = self.supervised = True
                 self.kinds.append("supervised")
 
-    def resume(self, now: datetime) -> None:
+    def resume(self, now: datetime, kind: str = "replied") -> None:
         self.on_hold, self.wait_by, self.nags = None, None, []
         for clock in (self.accept, self.resolve):
             if clock:
                 clock.resume(now)
         self.version += 1
-        self.kinds.append("replied")
+        self.kinds.append(kind)
 
     def close(self, how: str, ended_by: str, now: datetime) -> None:
         if self.hops[-1].ended_by is None:
@@ -277,6 +278,19 @@ class Case:
         self.nags = []
         self.version += 1
         self.kinds.append("closed")
+
+    def taken_up(self) -> None:
+        self.phase, self.accept = "accepted", None
+        self.version += 1
+        self.kinds.append("accepted")
+
+    def resolved(self, now: datetime) -> None:
+        self.hops[-1].ended_by = "resolved"
+        self.phase, self.on_hold = "resolved", None
+        self.accept = self.resolve = None
+        self.wait_by, self.nags = now + timedelta(days=7), [now + timedelta(days=3), now + timedelta(days=6)]
+        self.version += 1
+        self.kinds.append("resolved")
 
     def ask(self, now: datetime) -> None:
         for clock in (self.accept, self.resolve):

@@ -98,7 +98,8 @@ class CaseMachine(Machine):
             m.recused |= {who for (grid, _), who in self.district.posts.items() if grid == place}
             m.recused |= {who for who in self.system.people if place in District({}, {}).posts_of(who)}
         first = max(rank, 4 if m.urgency == "emergency" else 1)
-        m.go("opened", "", first, max(first, 5), self.now)
+        above = min(first + 1, 7) if about_leader and rank >= 5 else 5
+        m.go("opened", "", first, max(first, above), self.now)
 
     # -- acts -------------------------------------------------------------------------------------------------
     EFFECTS: ClassVar[dict[str, Any]] = {
@@ -236,9 +237,7 @@ class CaseMachine(Machine):
     def apply(self, name: str, who: str) -> None:
         m, now = self.model, self.now
         if name == "accept":
-            m.phase, m.accept = "accepted", None
-            m.version += 1
-            m.kinds.append("accepted")
+            m.taken_up()
         elif name == "claim":
             to = m.claims(who)
             bound = to is not None and not any(h.holder == to[1] or who in str(h.holder) for h in m.held(who))
@@ -251,12 +250,7 @@ class CaseMachine(Machine):
         elif m.own:
             m.close("own", "resolved", now)
         else:
-            m.hops[-1].ended_by = "resolved"
-            m.phase, m.on_hold = "resolved", None
-            m.accept = m.resolve = None
-            m.wait_by, m.nags = now + timedelta(days=7), [now + timedelta(days=3), now + timedelta(days=6)]
-            m.version += 1
-            m.kinds.append("resolved")
+            m.resolved(now)
 
     # -- time -----------------------------------------------------------------------------------------------
     @rule(minutes=st.sampled_from([1, 17, 50, 200, 700, 3000, 8000]))

@@ -11,6 +11,9 @@ DRAFT, BLOWN, ACKNOWLEDGED, REPORTED_IN = "draft", "blown", "acknowledged", "rep
 RESULT, CONFIRMED, WITHDRAWN = "result", "confirmed", "withdrawn"
 STATES = (DRAFT, BLOWN, ACKNOWLEDGED, REPORTED_IN, RESULT, CONFIRMED, WITHDRAWN)
 OPEN = frozenset({BLOWN, ACKNOWLEDGED, REPORTED_IN, RESULT})
+FREE: frozenset[str | None] = frozenset({None, "reporter", "whistle"})
+"""What may hold a case from which a whistle is blown: a question to the resident is dropped, another whistle may be
+open; while it is deliberated nobody blows."""
 OCCASIONS = ("demand", "enforcement", "emergency", "key_work")
 
 LEAD, DESK, ARBITER = "lead", "desk", "arbiter"

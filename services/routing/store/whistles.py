@@ -25,7 +25,7 @@ SELECT w.*, c.number, c.category, c.urgency, d.code AS desk_code, d.label AS des
   JOIN directory.v1_grid pl ON pl.id = w.place
 """
 WHISTLE = text(_WHISTLE + " WHERE w.id = :id")
-LOCK = text("SELECT id, case_id FROM whistles WHERE id = :id FOR UPDATE")
+LOCK = text("SELECT id FROM whistles WHERE id = :id FOR UPDATE")
 HISTORY = text("""
 SELECT h.at, h.kind, h.text, h.detail, p.no AS actor FROM whistle_history h
   LEFT JOIN directory.v1_person p ON p.id = h.actor
@@ -77,7 +77,8 @@ SELECT p.up AS grid, p.rank FROM directory.v1_path p JOIN directory.v1_post o ON
  WHERE p.grid = :place AND o.person = :person AND o.kind = 'desk' AND p.rank = ANY (:ranks) ORDER BY p.rank LIMIT 1
 """)
 DESK_ABOVE = text("""
-SELECT p.up AS grid, p.rank FROM directory.v1_path p WHERE p.grid = :place AND p.rank >= 5 ORDER BY p.rank LIMIT 1
+SELECT p.up AS grid, p.rank FROM directory.v1_path p
+ WHERE p.grid = :place AND p.rank = ANY (:ranks) ORDER BY p.rank LIMIT 1
 """)
 LEADS_LARGE = text("""
 SELECT EXISTS (SELECT FROM directory.v1_path p JOIN directory.v1_post o ON o.grid = p.up
@@ -85,13 +86,14 @@ SELECT EXISTS (SELECT FROM directory.v1_path p JOIN directory.v1_post o ON o.gri
 """)
 # Open, for the same place and lead, blown within the addition's time.
 SAME = text("""
-SELECT id, case_id FROM whistles
+SELECT id FROM whistles
  WHERE place = :place AND lead = :lead AND state NOT IN ('draft', 'confirmed', 'withdrawn')
    AND blown_at > public.clock_now() - :within * interval '1 microsecond'
  ORDER BY blown_at LIMIT 1 FOR UPDATE
 """)
-# One blows at a time for a place and a department: two at once would both find nothing.
-LOCK_PLACE = text("SELECT pg_advisory_xact_lock(hashtextextended(CAST(:place AS text) || :lead, 1))")
+# One at a time blows at a place or acts on its whistles: two who blow at once would both find no first one, and a
+# whistle holds several cases, all of this place, which nobody could lock in one order.
+LOCK_PLACE = text("SELECT pg_advisory_xact_lock(hashtextextended(place::text, 1)) FROM cases WHERE id = :case")
 OPEN_OF_CASE = text("""
 SELECT w.id FROM whistle_cases k JOIN whistles w ON w.id = k.whistle
  WHERE k.case_id = :case AND w.state NOT IN ('draft', 'confirmed', 'withdrawn')
@@ -104,10 +106,18 @@ INSERT INTO whistles (id, case_id, place, occasion, state, lead, assisting, text
 VALUES (:id, :case, :place, :occasion, :state, :lead, :assisting, :text, :desk, :desk_rank, :blown_by, :policy)
 """)
 ADD_CASE = text("INSERT INTO whistle_cases (whistle, case_id) VALUES (:id, :case) ON CONFLICT DO NOTHING")
+ADD_ASSISTING = text("""
+UPDATE whistles SET assisting = assisting || ARRAY(
+       SELECT m.code FROM unnest(CAST(:more AS text[])) WITH ORDINALITY AS m(code, n)
+        WHERE m.code <> lead AND m.code <> ALL (assisting) ORDER BY m.n)
+ WHERE id = :id
+""")
 _FROM_NOW = "public.due(:calendar, public.clock_now(), CAST(:term AS bigint))"
+# A fresh term: nothing is overdue any more, and nobody has to look after it.
+_IN_TIME = "overdue = NULL, supervised_at = NULL, supervised_why = NULL"
 # The lead's clock to report in, and the 150 % and 200 % of it.
 START_REPORT_IN = text(f"""
-UPDATE whistles SET state = 'blown', blown_at = public.clock_now(), overdue = NULL, report_in_by = {_FROM_NOW},
+UPDATE whistles SET state = 'blown', blown_at = public.clock_now(), report_in_by = {_FROM_NOW}, {_IN_TIME},
        red_at = public.due(:calendar, public.clock_now(), CAST(:term AS bigint) * 3 / 2),
        supervise_at = public.due(:calendar, public.clock_now(), CAST(:term AS bigint) * 2),
        lead = :lead, version = version + 1
@@ -115,12 +125,11 @@ UPDATE whistles SET state = 'blown', blown_at = public.clock_now(), overdue = NU
 """)
 STATE = text("UPDATE whistles SET state = :state, version = version + 1 WHERE id = :id")
 REPORT_IN = text("""
-UPDATE whistles SET state = 'reported_in', reported_in_at = :at, reported_in_person = :person, overdue = NULL,
-       version = version + 1
+UPDATE whistles SET state = 'reported_in', reported_in_at = :at, reported_in_person = :person, version = version + 1
  WHERE id = :id
 """)
 START_RESULT = text(f"""
-UPDATE whistles SET result_by = {_FROM_NOW}, overdue = NULL, confirm_by = NULL,
+UPDATE whistles SET result_by = {_FROM_NOW}, confirm_by = NULL, {_IN_TIME},
        red_at = public.due(:calendar, public.clock_now(), CAST(:term AS bigint) * 3 / 2), supervise_at = NULL
  WHERE id = :id
 """)
@@ -135,7 +144,8 @@ UPDATE whistles SET disputed = true, dispute_used = true, decide_by = {_FROM_NOW
 UPHOLD = text("UPDATE whistles SET disputed = false, decide_by = NULL, version = version + 1 WHERE id = :id")
 REASSIGN = text("""
 UPDATE whistles SET disputed = false, decide_by = NULL, dispute_used = false, transfers = transfers + 1,
-       extended = false, assisting = array_remove(assisting, :lead)
+       extended = false, assisting = array_remove(assisting, :lead), result_by = NULL, reported_in_at = NULL,
+       reported_in_person = NULL
  WHERE id = :id
 """)
 EXTEND = text("""
@@ -145,9 +155,14 @@ UPDATE whistles SET extended = true, result_by = CAST(:until AS timestamptz), ov
  WHERE id = :id
 """)
 RATE = text("INSERT INTO whistle_ratings (whistle, side, score, comment) VALUES (:id, :side, :score, :comment)")
+# Of a case that is over: what no open case needs any more.
 WITHDRAW_OF_CASE = text("""
-UPDATE whistles SET state = 'withdrawn', version = version + 1
- WHERE case_id = :case AND state NOT IN ('confirmed', 'withdrawn') RETURNING id
+UPDATE whistles w SET state = 'withdrawn', version = version + 1
+ WHERE state NOT IN ('confirmed', 'withdrawn')
+   AND EXISTS (SELECT FROM whistle_cases k WHERE k.whistle = w.id AND k.case_id = :case)
+   AND NOT EXISTS (SELECT FROM whistle_cases k JOIN cases c ON c.id = k.case_id
+                    WHERE k.whistle = w.id AND c.phase IN ('assigned', 'accepted'))
+RETURNING w.id, old.state <> 'draft' AS heard
 """)
 HOLD = text("""
 UPDATE cases SET seq = seq + 1, version = version + 1, on_hold = :why,
@@ -166,11 +181,13 @@ UPDATE cases SET resolve_left = greatest(resolve_left, :rest)
  WHERE id = ANY(:ids) AND resolve_left IS NOT NULL
 """)
 SET_TOPIC = text("UPDATE cases SET topic = :topic WHERE id = :id")
-# Due stages: the highest one that is due, at once.
+# Due stages: the highest one that is due, at once. Cases are locked before whistles, as everywhere; an event counts
+# on its case.
 CHASE = text("""
 WITH due AS (
-    SELECT id FROM whistles WHERE next_at <= public.clock_now() ORDER BY next_at LIMIT :batch
-       FOR UPDATE SKIP LOCKED
+    SELECT w.id FROM cases c JOIN whistles w ON w.case_id = c.id
+     WHERE w.next_at <= public.clock_now() ORDER BY w.next_at LIMIT :batch
+       FOR UPDATE OF c, w SKIP LOCKED
 )
 UPDATE whistles w SET
        overdue = CASE WHEN w.state = 'result' THEN w.overdue
@@ -233,6 +250,11 @@ async def tell(conn: AsyncConnection, rows: Sequence[dict[str, Any]]) -> None:
 
 async def whistle(conn: AsyncConnection, id_: UUID) -> RowMapping | None:
     return (await conn.execute(WHISTLE, {"id": id_})).mappings().one_or_none()
+
+
+async def lock_place(conn: AsyncConnection, case: UUID) -> None:
+    """After the ladder, before the case: whoever may change whistles at the case's place goes one at a time."""
+    await conn.execute(LOCK_PLACE, {"case": case})
 
 
 async def lock(conn: AsyncConnection, id_: UUID) -> RowMapping | None:

@@ -115,7 +115,7 @@ SELECT id FROM cases
 """)
 # A person holds what is not theirs any more: the post is another's, or the grid is gone.
 LOCK_DISPLACED = text("""
-SELECT c.id, c.rank, CASE WHEN g.void_at IS NULL THEN 'left' ELSE 'removed' END AS why
+SELECT c.id, c.rank, c.on_hold
   FROM cases c JOIN directory.v1_grid g ON g.id = c.grid
  WHERE c.phase IN ('assigned', 'accepted')
    AND (CAST(:grid AS uuid) IS NULL OR c.grid = :grid)
