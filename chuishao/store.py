@@ -9,7 +9,8 @@ from uuid import UUID
 from sqlalchemy import Interval, bindparam, text
 from sqlalchemy.ext.asyncio import AsyncConnection
 
-from sandbox.store import TELLING_PLACE, busy
+from sandbox.store import busy
+from services.notify.store import TELLING_PLACE
 
 PERSON_BY_NO = text("SELECT id, no FROM directory.v1_person WHERE no = :no AND gone_at IS NULL")
 # A desk may have several persons: the first by number.

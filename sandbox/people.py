@@ -1,60 +1,30 @@
-"""Demonstration people: whom one may sign in as, and what lies on their telephones. Only beside the sandbox: where the
-providers are real, so are the people."""
+"""Demonstration people and what lies on their telephones. Notify knows who they are; only it may open the vault. Only
+beside the sandbox: where the providers are real, so are the people."""
 
 import asyncio
 import time
 from collections.abc import AsyncIterator, Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Any, Literal
+from typing import Any
 from uuid import UUID
 from weakref import WeakKeyDictionary
 
-from cryptography.exceptions import InvalidTag
 from sqlalchemy import Row
-from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
+from sqlalchemy.ext.asyncio import AsyncEngine
 
 from sandbox import store
 from sandbox.addresses import address_digest
+from sandbox.receipts import client
+from sandbox.schemas import Person
 from shared.auth import Principal
-from shared.contracts.titles import title
 from shared.db import transaction
-from shared.keys import Keys
-from shared.phones import e164
+from shared.providers import providers
 from shared.service import Context
 
-Kind = Literal["resident", "leader", "desk", "secretary", "seat", "department", "command"]
-KINDS: Mapping[str, Kind] = {
-    "leader": "leader",
-    "party": "leader",
-    "desk": "desk",
-    "secretary": "secretary",
-    "officer": "department",
-}
-RESIDENT_PHONE = "19900009999"
-"""A resident nobody is: numbers of this block are not given out."""
 KEPT = 60.0
 """Seconds (real time) for which it is remembered whose telephones these are."""
 LATELY, POLL, HEARTBEAT = 30.0, 0.5, 15.0
 """Seconds (real time): how far back a live listener looks, how often, and how often it says that it is still there."""
-
-
-@dataclass(frozen=True)
-class Person:
-    """Somebody to sign in as. `no` is a 编号, or `resident`, or `command`."""
-
-    no: str
-    id: UUID | None
-    title: str
-    kind: Kind
-    grid: str | None = None
-    label: str | None = None
-    department: str | None = None
-
-    @property
-    def principal(self) -> Principal:
-        if self.kind == "command":
-            return Principal(role="command")
-        return Principal(self.id, None if self.kind == "resident" else self.no, department=self.department)
 
 
 @dataclass(frozen=True)
@@ -77,56 +47,32 @@ _kept: WeakKeyDictionary[AsyncEngine, Phones] = WeakKeyDictionary()
 
 
 async def phones(context: Context) -> Phones:
-    """The demonstration people with their telephones; opens their contacts, which the vault logs, once a minute."""
+    """The demonstration people with their telephones; asked for once a minute, for the vault logs every opening.
+
+    Raises httpx2.HTTPError when notify cannot be reached."""
     kept = _kept.get(context.engine)
     if kept is None or time.monotonic() - kept.at > KEPT or not kept.owners:
-        async with transaction(context.engine) as conn:
-            people = await _people(conn, context.keys)
-            kept = await _open(conn, context.keys, people)
+        answer = await client(context).get(providers(context.settings, context.keys).callback("sandbox"))
+        answer.raise_for_status()
+        kept = _known(context, [Person.model_validate(each) for each in answer.json()])
         _kept[context.engine] = kept
     return kept
 
 
-async def _people(conn: AsyncConnection, keys: Keys) -> list[Person]:
-    here = (await conn.execute(store.TELLING_PLACE)).scalar_one_or_none()
-    known = [_person(row) for row in await store.all_rows(conn, store.PEOPLE, here=here)]
-    resident = Person("resident", await _resident(conn, keys), "居民", "resident")
-    return [resident, *known, Person("command", None, "区指挥中心", "command")]
-
-
-def _person(row: Row[Any]) -> Person:
-    kind = KINDS.get(row.post, "seat")
-    if kind == "department":
-        called = f"{row.department_label} 经办人"
-    elif kind in ("leader", "desk"):
-        called = title(row.level, row.post, courtyard=bool(row.courtyard), village=bool(row.village))
-    else:
-        called = "社区书记" if kind == "secretary" else row.post
-    return Person(row.no, row.person, called, kind, row.grid, row.label, row.department)
-
-
-async def _resident(conn: AsyncConnection, keys: Keys) -> UUID:
-    phone = str(e164(RESIDENT_PHONE))
-    key, wrapped = keys.new_person_key()
-    sealed = keys.seal(key, {"name": None, "phone": phone, "openid": None, "wecom": None})
-    found = await conn.execute(store.RESIDENT, {"index": keys.phone_index(phone), "wrapped": wrapped, "sealed": sealed})
-    return UUID(str(found.scalar_one()))
-
-
-async def _open(conn: AsyncConnection, keys: Keys, people: Sequence[Person]) -> Phones:
-    owners: dict[bytes, str] = {}
-    numbers: dict[str, str] = {}
-    by_id = {person.id: person.no for person in people if person.id}
-    for row in await store.all_rows(conn, store.CONTACTS, persons=list(by_id)):
-        try:
-            contacts, no = keys.open(keys.unwrap(row.wrapped), row.sealed), by_id[row.person]
-        except InvalidTag:  # erased
-            continue
-        found = [contacts[name] for name in ("phone", "openid", "wecom") if contacts.get(name)]
-        owners |= {address_digest(keys, address): no for address in found}
-        if contacts.get("phone"):
-            numbers[no] = contacts["phone"]
+def _known(context: Context, people: Sequence[Person]) -> Phones:
+    owners = {
+        address_digest(context.keys, address): person.no for person in people for address in person.addresses.values()
+    }
+    numbers = {person.no: person.addresses["phone"] for person in people if "phone" in person.addresses}
     return Phones(people, owners, numbers, time.monotonic())
+
+
+def principal(person: Person) -> Principal:
+    """As whom one signs in."""
+    if person.kind == "command":
+        return Principal(role="command")
+    no = None if person.kind == "resident" else person.no
+    return Principal(UUID(person.id) if person.id else None, no, department=person.department)
 
 
 async def bubbles(context: Context, found: Phones, no: str | None, lately: float | None = None) -> list[dict[str, Any]]:

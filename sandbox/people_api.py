@@ -10,8 +10,7 @@ from fastapi.responses import StreamingResponse
 
 from sandbox import people, wecom
 from sandbox.inbound import send_from_phone
-from sandbox.people import Person
-from sandbox.schemas import ClickIn, PersonOut, TextIn
+from sandbox.schemas import ClickIn, Person, PersonOut, TextIn
 from shared.auth import issue_token
 from shared.http import Ctx, Route
 from shared.problems import Problem, not_found
@@ -24,7 +23,7 @@ router = APIRouter(tags=["sandbox"], route_class=Route)
 @router.get("/people")
 async def get_people(context: Ctx) -> dict[str, list[PersonOut]]:
     """Whom one may sign in as."""
-    found = await people.phones(context)
+    found = await _phones(context)
     return {"items": [PersonOut.of(person) for person in found.people]}
 
 
@@ -32,7 +31,7 @@ async def get_people(context: Ctx) -> dict[str, list[PersonOut]]:
 async def sign_in(no: str, context: Ctx) -> dict[str, str]:
     """A bearer token of a demonstration person."""
     person = await _person(context, no)
-    return {"token": issue_token(context.keys, person.principal)}
+    return {"token": issue_token(context.keys, people.principal(person))}
 
 
 @router.get("/phones")
@@ -40,7 +39,7 @@ async def get_phones(context: Ctx, person: Annotated[str | None, Query()] = None
     """What arrived, oldest first: on one telephone, or on all of them."""
     if person is not None:
         await _person(context, person)
-    return {"items": await people.bubbles(context, await people.phones(context), person)}
+    return {"items": await people.bubbles(context, await _phones(context), person)}
 
 
 @router.get("/phones/live")
@@ -60,7 +59,7 @@ async def _lines(context: Context) -> AsyncIterator[bytes]:
 async def send(no: str, body: TextIn, context: Ctx) -> dict[str, str]:
     """A text from this telephone, through the provider's callback; its answer comes as a message."""
     person = await _person(context, no)
-    number = (await people.phones(context)).numbers.get(person.no)
+    number = (await _phones(context)).numbers.get(person.no)
     if number is None:
         raise not_found()
     try:
@@ -73,7 +72,7 @@ async def send(no: str, body: TextIn, context: Ctx) -> dict[str, str]:
 async def click(no: str, body: ClickIn, context: Ctx) -> dict[str, bool]:
     """Presses a button of a card on this telephone."""
     person = await _person(context, no)
-    shown = await people.bubbles(context, await people.phones(context), person.no)
+    shown = await people.bubbles(context, await _phones(context), person.no)
     if str(body.message) not in [bubble["id"] for bubble in shown]:
         raise not_found()
     try:
@@ -85,8 +84,15 @@ async def click(no: str, body: ClickIn, context: Ctx) -> dict[str, bool]:
     return {"ok": True}
 
 
+async def _phones(context: Context) -> people.Phones:
+    try:
+        return await people.phones(context)
+    except httpx2.HTTPError:
+        raise _unheard() from None
+
+
 async def _person(context: Context, no: str) -> Person:
-    person = (await people.phones(context)).person(no)
+    person = (await _phones(context)).person(no)
     if person is None:
         raise not_found()
     return person

@@ -6,8 +6,6 @@ from uuid import UUID
 from pydantic import BaseModel, ConfigDict, Field
 
 from sandbox.behaviour import Kind
-from sandbox.people import Kind as PersonKind
-from sandbox.people import Person
 from shared.http import FreeText, Schema
 
 
@@ -23,17 +21,30 @@ class ControlIn(Schema):
     """How many messages it holds for; `consents`: how many are left."""
 
 
+class Person(BaseModel):
+    """A demonstration person as notify tells of them; `no` is a 编号, or `resident`, or `command`."""
+
+    no: str
+    id: str | None
+    title: str
+    kind: str
+    grid: str | None
+    label: str | None
+    department: str | None
+    addresses: dict[str, str] = Field(repr=False)
+
+
 class GridOut(BaseModel):
     code: str
     label: str
 
 
 class PersonOut(BaseModel):
-    """Somebody to sign in as; `no` is a 编号, or `resident`, or `command`."""
+    """Somebody to sign in as: resident, leader, desk, secretary, seat, department or command."""
 
     no: str
     title: str
-    kind: PersonKind
+    kind: str
     grid: GridOut | None
 
     @classmethod

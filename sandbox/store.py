@@ -3,19 +3,12 @@
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
-from pathlib import Path
 from typing import Any
 from uuid import UUID
 
 from sqlalchemy import Row, TextClause, bindparam, text
 from sqlalchemy.dialects.postgresql import JSONB
 from sqlalchemy.ext.asyncio import AsyncConnection
-
-SQL = Path(__file__).parent / "sql"
-TELLING_PLACE = text((SQL / "place.sql").read_text(encoding="utf-8"))
-PEOPLE = text((SQL / "people.sql").read_text(encoding="utf-8"))
-CONTACTS = text("SELECT person, wrapped, sealed FROM vault.v1_contacts(CAST(:persons AS uuid[]), 'sandbox')")
-RESIDENT = text("SELECT vault.v1_person_by_phone(:index, :wrapped, :sealed)")
 
 PUT_TEMPLATES = text(
     "INSERT INTO sandbox.template (provider, code, text)"

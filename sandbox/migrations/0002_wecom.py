@@ -1,4 +1,4 @@
-"""Cards of WeCom with their buttons, and what the demonstration's telephones need to know."""
+"""Cards of WeCom with their buttons."""
 
 from shared.migrate import sql_beside
 

@@ -17,19 +17,3 @@ CREATE TABLE response_code (
     at timestamptz NOT NULL DEFAULT now()
 );
 CREATE INDEX ledger_begun ON ledger (begun_at);
-
--- Whose telephones these are. Read only by the demonstration's pages, which a deployment with real providers has not.
-DO $$
-DECLARE
-  view text;
-BEGIN
-  GRANT USAGE ON SCHEMA directory, vault TO chuishao_sandbox;
-  FOREACH view IN ARRAY ARRAY['grid', 'path', 'post', 'person', 'department', 'officer', 'seat', 'candidate',
-                              'absence', 'reachable']
-  LOOP
-    EXECUTE format('GRANT SELECT ON directory.%I TO chuishao_sandbox', 'v1_' || view);
-  END LOOP;
-  GRANT EXECUTE ON FUNCTION vault.v1_contacts(uuid[], text), vault.v1_person_by_phone(bytea, bytea, bytea)
-    TO chuishao_sandbox;
-END
-$$;

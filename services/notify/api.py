@@ -7,10 +7,10 @@ from uuid import UUID
 from fastapi import APIRouter, Depends, Query, Request
 from fastapi.responses import JSONResponse, PlainTextResponse, Response
 
-from services.notify import commands, reading, replies
+from services.notify import commands, demonstration, reading, replies
 from services.notify.callbacks import BadCallback, read_alibaba, read_encrypted, read_wechat, read_wecom
 from services.notify.channels.safe import Unsafe, check_signature, decrypt
-from services.notify.schemas import MessagesOut
+from services.notify.schemas import DemonstrationPerson, MessagesOut
 from shared.db import transaction
 from shared.http import PAGE, Caller, Ctx, Cursor, Limit, Route, decode_cursor, encode_cursor
 from shared.problems import forbidden, not_found
@@ -101,6 +101,16 @@ async def wecom(
         async with transaction(context.engine) as conn:
             await replies.take_click(conn, context.keys, click)
     return PlainTextResponse("")
+
+
+@router.get("/callbacks/sandbox/{secret}", include_in_schema=False)
+async def demonstration_people(secret: str, context: Ctx) -> list[DemonstrationPerson]:
+    """Whose telephones the sandbox shows; there is nothing to show where the providers are real."""
+    _check(context, secret)
+    if context.settings.providers != "sandbox":
+        raise not_found()
+    async with transaction(context.engine) as conn:
+        return await demonstration.people(conn, context.keys)
 
 
 def _check(context: Context, secret: str) -> Providers:

@@ -4,7 +4,7 @@ from datetime import datetime
 from typing import Literal
 from uuid import UUID
 
-from pydantic import BaseModel
+from pydantic import BaseModel, Field
 
 
 class AttemptOut(BaseModel):
@@ -39,3 +39,20 @@ class MessageOut(BaseModel):
 class MessagesOut(BaseModel):
     items: list[MessageOut]
     next: str | None
+
+
+Kind = Literal["resident", "leader", "desk", "secretary", "seat", "department", "command"]
+
+
+class DemonstrationPerson(BaseModel):
+    """Somebody to sign in as; `no` is a 编号, or `resident`, or `command`. For the sandbox only."""
+
+    no: str
+    id: UUID | None = None
+    title: str
+    kind: Kind
+    grid: str | None = None
+    label: str | None = None
+    department: str | None = None
+    addresses: dict[str, str] = Field(default_factory=dict, repr=False)
+    """`phone` (E.164), `openid`, `wecom`."""

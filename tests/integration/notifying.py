@@ -19,6 +19,7 @@ from services.notify.commands import use_policy
 from services.notify.jobs import deliver, find_out
 from services.notify.telling import tell_people
 from shared.auth import Principal, issue_token
+from shared.contracts import Contract
 from shared.contracts import case as c
 from shared.db import make_engine, transaction
 from shared.embedded import Endpoints
@@ -90,12 +91,20 @@ class Notifying:
             own=False,
             policy="p",
         )
-        event = Event("case", case, 1, data.type, datetime.now(UTC), data)
-        async with transaction(self.notify.engine) as conn:
-            await tell_people(conn, [event])
+        await self.hear(case, data)
         # Only the holder's message matters here.
         await self.rows("UPDATE notify.message SET state = 'expired', next_attempt_at = NULL WHERE reason = 'received'")
         return case
+
+    async def hear(self, subject: UUID, data: Contract, seq: int = 1) -> None:
+        """An event of another service. Nothing is sent yet."""
+        event = Event(data.topic, subject, seq, data.type, datetime.now(UTC), data)
+        async with transaction(self.notify.engine) as conn:
+            await tell_people(conn, [event])
+
+    async def grid(self, code: str) -> UUID:
+        (row,) = await self.rows("SELECT id FROM directory.v1_grid WHERE code = :code", code=code)
+        return UUID(str(row["id"]))
 
     async def run(self, receipts: bool = True) -> None:
         """Sends, asks and reports until nothing moves."""
