@@ -4,6 +4,8 @@ from typing import Any
 
 import httpx2
 
+from services.deliberation.policy import Policy, load, use_policy
+from shared.db import transaction
 from tests.world import U1, Issue, World
 
 DESK, CHAIR, OUTSIDE = "P003", "P005", "P026"
@@ -30,7 +32,7 @@ class Topic:
     async def try_act(self, act: str, who: str, key: str | None = None, **body: Any) -> httpx2.Response:
         """screen, withdraw on the topic; everything else on its meeting. At the present version unless one is given."""
         if act not in ("reply", "check-in"):
-            body.setdefault("version", (await self.get())["version"])
+            body.setdefault("version", (await self.get("command"))["version"])
         where = f"topics/{self.id}" if act in ("screen", "withdraw") else f"meetings/{self.meeting_id}"
         return await self.world.call("POST", f"/api/deliberation/{where}/{act}", who, key=key, json=body)
 
@@ -87,3 +89,18 @@ async def scheduled(world: World, **more: Any) -> Topic:
 
 async def plan(world: World, who: str = DESK, **body: Any) -> httpx2.Response:
     return await world.call("POST", "/api/deliberation/plan", who, json=body)
+
+
+def problem(answer: httpx2.Response) -> str:
+    """The last word of a problem's type."""
+    return str(answer.json()["type"]).rpartition(":")[2]
+
+
+def policy(**changes: Any) -> Policy:
+    """The default policy with changes."""
+    return Policy.model_validate({**load("default").model_dump(mode="json", by_alias=True), **changes})
+
+
+async def put_policy(world: World, **changes: Any) -> None:
+    async with transaction(world.owner) as conn:
+        await use_policy(conn, policy(**changes))

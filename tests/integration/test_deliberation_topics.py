@@ -2,11 +2,10 @@
 
 from collections.abc import AsyncIterator
 
-import httpx2
 import pytest
 import pytest_asyncio
 
-from tests.integration.meetings import CHAIR, DESK, OUTSIDE, SIX, propose, scheduled, try_propose
+from tests.integration.meetings import CHAIR, DESK, OUTSIDE, SIX, problem, propose, scheduled, try_propose
 from tests.world import U1, World
 
 
@@ -14,10 +13,6 @@ from tests.world import U1, World
 async def _anew(world: World) -> AsyncIterator[None]:
     await world.reset()
     yield
-
-
-def problem(answer: httpx2.Response) -> str:
-    return str(answer.json()["type"]).rpartition(":")[2]
 
 
 # -- proposing ----------------------------------------------------------------------------------------------
