@@ -106,6 +106,17 @@ REASONS = {
     "resolved": "问居民：解决了吗",
     "still-asking": "再问居民：解决了吗",
     "supervision": "督办",
+    "reply": "答您的短信",
+    "whistle": "吹哨",
+    "whistle-returned": "请再办",
+    "whistle-overdue": "报到超时",
+    "reported-in": "部门到场",
+    "result": "部门办完了",
+    "invitation": "请来议事",
+    "moved": "会议改期",
+    "cancelled": "会议取消",
+    "meeting-reminder": "提醒开会",
+    "meeting-result": "会有结果",
 }
 CHANNELS = {"wechat": "微信", "wecom": "企业微信", "sms": "短信"}
 

@@ -15,7 +15,8 @@ from chuishao.people import Who
 from chuishao.store import Rung
 from chuishao.story import play
 from chuishao.target import Target, check_providers, read_settings
-from chuishao.words import EVENTS, event_name, span
+from chuishao.words import EVENTS, REASONS, event_name, span
+from services.notify.domain.table import TABLE
 from shared.contracts import REGISTRY
 from shared.keys import Keys
 from shared.settings import Settings
@@ -154,3 +155,7 @@ def test_a_bad_setting_ends_the_command_and_is_named_without_its_value(
 def test_real_providers_are_refused_without_their_credentials() -> None:
     with pytest.raises(typer.Exit):
         check_providers(Settings(providers="real"))
+
+
+def test_every_reason_of_a_message_has_words() -> None:
+    assert {row.reason for row in TABLE} - set(REASONS) == set()
