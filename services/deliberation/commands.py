@@ -14,6 +14,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 
 from services.deliberation import present, telling
 from services.deliberation.access import Access, access, check_may
+from services.deliberation.domain.duties import may_hand_down
 from services.deliberation.domain.states import CHAIR, DONE, HELD, REFUSED, SCHEDULED, SCREENED, WITHDRAWN, allows
 from services.deliberation.door import opens_door
 from services.deliberation.policy import active
@@ -290,12 +291,16 @@ async def post_result(conn: AsyncConnection, found: Access, wish: Wish, result: 
 
 
 async def _owned(conn: AsyncConnection, topic: Topic, tasks: Sequence[Task]) -> list[dict[str, Any]]:
-    """Tasks with their owner's id. A grid lies in the community; a day lies ahead."""
+    """Tasks with their owner's id. A grid lies in the community, and gets no department's duty; a day lies ahead."""
+    duties = (await active(conn)).duties
     grids = await reading.grids_below(conn, topic.community, [task.grid for task in tasks if task.grid])
     departments = await reading.departments(conn, [task.department for task in tasks if task.department])
     for n, task in enumerate(tasks):
         if task.grid and task.grid not in grids:
             raise invalid(("body", "tasks", n, "grid"), "社区里没有这个网格", "is no grid of the community")
+        if task.grid and not may_hand_down(topic.category, duties.community):
+            zh = f"{duties.rule}里没有这类事，不能交给网格，请吹哨给部门"
+            raise invalid(("body", "tasks", n, "grid"), zh, f"is against {duties.rule}: a department's duty")
         if task.department and task.department not in departments:
             raise invalid(("body", "tasks", n, "department"), "没有这个部门", "is not a department")
         if task.due <= topic.now:

@@ -74,6 +74,18 @@ class Seats(_Model):
         return known_kinds(self.six, self.called)
 
 
+class Duties(_Model):
+    """The community's list of duties: `rule` is its name, `community` the items and classes on it."""
+
+    rule: str = Field(min_length=1, max_length=100)
+    source: str = ""
+    community: tuple[str, ...]
+
+
+def _default_duties() -> Duties:
+    return Duties.model_validate(_read(HERE / "community-duties.yaml"))
+
+
 class AllowedHours(_Model):
     """Between two times of day, on days such as 周一至周五."""
 
@@ -104,6 +116,7 @@ class Policy(_Model):
     horizon: Duration
     reminder: Duration
     postponements: int = Field(ge=0)
+    duties: Duties = Field(default_factory=_default_duties)
 
     @model_validator(mode="after")
     def _sound(self) -> Self:
@@ -120,12 +133,13 @@ class Policy(_Model):
 
 
 def load(source: str | Path) -> Policy:
-    """`default`, `demo`, or the path of a YAML file; its `seats` is a preset's name or the preset itself.
+    """`default`, `demo`, or the path of a YAML file; its `seats` and `duties` are a preset's name or the preset itself.
     Raises BadPolicy."""
     path = HERE / f"{source}.yaml" if str(source) in ("default", "demo") else Path(source)
     body = _read(path)
-    if isinstance(body.get("seats"), str):
-        body["seats"] = _read(HERE / f"{body['seats']}.yaml")
+    for name in ("seats", "duties"):
+        if isinstance(body.get(name), str):
+            body[name] = _read(HERE / f"{body[name]}.yaml")
     try:
         return Policy.model_validate(body)
     except ValidationError as error:
