@@ -124,7 +124,7 @@ def whistle_lines(rows: Sequence[RowMapping]) -> list[dict[str, Any]]:
     """What residents read of the departments that were called."""
     lines = []
     for row in rows:
-        if words := whistle_line(row["kind"], department=row["department"] or row["lead"]):
+        if words := whistle_line(row["kind"], department=row["department"]):
             lines.append({"at": row["at"], "kind": "whistle", "level": "community", "text": words})
     return lines
 

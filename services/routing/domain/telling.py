@@ -38,6 +38,7 @@ def line(kind: str, *, who: str, how: str | None, words: str | None, why: str | 
 
 _WHISTLE = {
     "blown": "社区吹哨，请{department}到场",
+    "added": "社区吹哨，请{department}到场",
     "reported-in": "{department}到场了",
     "resulted": "{department}说办完了，社区在看",
     "confirmed": "社区确认{department}办好了",

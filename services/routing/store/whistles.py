@@ -62,13 +62,24 @@ LIST = text(
 """
 )
 OF_CASE = text("SELECT whistle FROM whistle_cases WHERE case_id = :case ORDER BY whistle")
+# A case that was added later begins with that; a line names the department that led then.
 STORY_OF_CASE = text("""
-SELECT h.at, h.kind, w.lead, h.text, d.label AS department
+SELECT h.at, h.kind, coalesce(d.label, later.lead, w.lead) AS department
   FROM whistle_cases k
-  JOIN whistles w ON w.id = k.whistle
+  JOIN whistles w ON w.id = k.whistle AND w.state <> 'draft'
   JOIN whistle_history h ON h.whistle = w.id
-  LEFT JOIN directory.v1_department d ON d.code = w.lead
- WHERE k.case_id = :case AND w.state <> 'draft' ORDER BY h.id
+  LEFT JOIN LATERAL (
+       SELECT l.detail ->> 'former_lead' AS lead FROM whistle_history l
+        WHERE l.whistle = h.whistle AND l.id > h.id AND l.kind = 'decided' AND l.detail ->> 'outcome' = 'reassign'
+        ORDER BY l.id LIMIT 1) later ON true
+  LEFT JOIN directory.v1_department d ON d.code = coalesce(later.lead, w.lead)
+ WHERE k.case_id = :case
+   AND NOT (h.kind = 'decided' AND h.detail ->> 'outcome' = 'upheld')
+   AND CASE WHEN w.case_id = k.case_id THEN h.kind <> 'added'
+       ELSE h.id >= (SELECT min(a.id) FROM whistle_history a
+                      WHERE a.whistle = w.id AND a.detail ->> 'added' = CAST(k.case_id AS text))
+            AND (h.kind <> 'added' OR h.detail ->> 'added' = CAST(k.case_id AS text)) END
+ ORDER BY h.id
 """)
 DEPARTMENTS = text("SELECT code FROM directory.v1_department WHERE code = ANY(:codes)")
 # Where a caller may blow from: his lowest desk above the place, of the ranks the policy allows.
