@@ -66,6 +66,7 @@ SELECT (SELECT count(*) FROM notify.message
          WHERE (NOT held AND next_attempt_at <= public.clock_now())
             OR (held AND state = 'queued' AND not_before <= public.clock_now()))
      + (SELECT count(*) FROM notify.attempt WHERE state IN ('sending', 'unknown'))
+     + (SELECT count(*) FROM notify.card_update WHERE next_at <= now())
      + (SELECT count(*) FROM sandbox.report WHERE next_at IS NOT NULL)
 """)
 CALENDARS = text("""
@@ -132,7 +133,7 @@ class Message:
     person: str
     template: str
     reason: str
-    issue: UUID
+    issue: UUID | None
     hop: int | None
 
 

@@ -1,5 +1,7 @@
 """Telephones of the sandbox: what arrived on them, and what is sent from them."""
 
+import asyncio
+import contextlib
 from dataclasses import asdict, dataclass
 from datetime import datetime
 from typing import Any
@@ -14,6 +16,9 @@ from sandbox.inbound import send_from_phone
 from sandbox.store import Arrived, ledger
 from shared.phones import e164
 from shared.providers import providers
+
+PATIENCE, POLL = 3.0, 0.1
+"""Seconds: how long an answer is waited for, and how often it is looked for."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -85,17 +90,30 @@ def _bubble(entry: Arrived, message: store.Message | None) -> Bubble:
         person=message.person if message else None,
         template=message.template if message else entry.template,
         reason=message.reason if message else None,
-        issue=str(message.issue) if message else None,
+        issue=str(message.issue) if message and message.issue else None,
         hop=message.hop if message else None,
         text=entry.text,
         at=entry.at,
     )
 
 
-async def send(target: Target, typed: str, text: str) -> str:
-    """Sends a text from a telephone through the provider's callback and returns what it answered."""
+async def send(target: Target, typed: str, text: str) -> tuple[str, Bubble | None]:
+    """Sends a text from a telephone through the provider's callback. Returns what the callback answered, and the text
+    that came back to the telephone, if one came within 3 s."""
     number = e164(typed)
     if number is None:
         fail("不是电话号码", "not a telephone number", 2)
+    telephone = await telephone_of_number(target, typed)
+    before = len(await _answers(target, telephone))
     settings = target.settings.model_copy(update={"public_url": target.base_url})
-    return await send_from_phone(providers(settings, target.keys), number, text)
+    heard = await send_from_phone(providers(settings, target.keys), number, text)
+    with contextlib.suppress(TimeoutError):
+        async with asyncio.timeout(PATIENCE):
+            while len(came := await _answers(target, telephone)) == before:
+                await asyncio.sleep(POLL)
+            return heard, came[-1]
+    return heard, None
+
+
+async def _answers(target: Target, telephone: Telephone) -> list[Bubble]:
+    return [each for each in await arrived(target, telephone) if each.reason == "reply"]

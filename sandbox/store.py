@@ -109,12 +109,13 @@ LEDGER = text(
     " WHERE (CAST(:addresses AS bytea[]) IS NULL OR address = ANY(:addresses))"
     " AND (CAST(:since AS timestamptz) IS NULL OR at >= :since) ORDER BY id"
 )
-# Messages as they look on their telephones, with what is left of a card's buttons. `lately`: only those of the last
-# seconds (real time).
+# The latest messages as they look on their telephones, with what is left of a card's buttons. `lately`: only those of
+# the last seconds (real time).
 BUBBLES = text(
-    "SELECT l.id, l.channel, l.address, l.text, l.at, coalesce(c.buttons, '[]') AS buttons, c.shown FROM ledger l"
-    " LEFT JOIN card c ON c.ledger = l.id WHERE l.state = 'delivered' AND l.address = ANY(:addresses)"
-    " AND (CAST(:lately AS float) IS NULL OR l.begun_at > now() - make_interval(secs => :lately)) ORDER BY l.id"
+    "SELECT * FROM (SELECT l.id, l.channel, l.address, l.text, l.at, coalesce(c.buttons, '[]') AS buttons, c.shown"
+    " FROM ledger l LEFT JOIN card c ON c.ledger = l.id WHERE l.state = 'delivered' AND l.address = ANY(:addresses)"
+    " AND (CAST(:lately AS float) IS NULL OR l.begun_at > now() - make_interval(secs => :lately))"
+    " ORDER BY l.id DESC LIMIT 1000) AS latest ORDER BY id"
 )
 BUSY = text("SELECT EXISTS (SELECT FROM sandbox.report WHERE next_at IS NOT NULL)")
 

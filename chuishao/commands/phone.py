@@ -28,7 +28,10 @@ def phone(
     if text is not None:
         if number is None:
             fail("发短信要写手机号", "--send needs a number", 2)
-        print(run(send(target, number, text)))
+        heard, answer = run(send(target, number, text))
+        print(heard)
+        if answer:
+            print(answer.text)
         return
     bubbles = run(_arrived(target, who))
     if as_json:

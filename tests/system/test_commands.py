@@ -119,7 +119,9 @@ def test_an_hour_is_skipped_and_everything_it_made_due_has_happened(system: Runn
 
 
 def test_a_telephone_sends_through_the_providers_callback(system: Running) -> None:
-    assert json.loads(system.run("phone", "19900000016", "--send", "1"))["code"] == 0
+    heard, answer = system.run("phone", "19900000016", "--send", "好的").splitlines()
+    assert json.loads(heard)["code"] == 0
+    assert "没看懂" in answer
     system.run("phone", "--person", "P016", "--send", "1", code=2)
 
 
