@@ -18,6 +18,8 @@ from services.directory.domain.posts import PostKind
 from services.routing.domain import states
 from shared.auth import ROLES
 from shared.problems import MEDIA_TYPE
+from tests.integration import deliberated
+from tests.integration.meetings import Topic
 from tests.world import U1, U3, Issue, World
 
 MATRIX: dict[str, Any] = yaml.safe_load((Path(__file__).parents[1] / "rights.yaml").read_text())
@@ -62,6 +64,7 @@ BODIES: dict[str, dict[str, Any]] = {
     "PUT /api/directory/people/{no}/absence": AWAY,
     "PUT /api/directory/grids/{code}/posts/{kind}": {"person": None},
     "POST /sandbox/control": {"provider": "alibaba", "behaviour": "clear"},
+    **deliberated.BODIES,
 }
 ACTS = {
     name
@@ -95,10 +98,11 @@ QUERIES = {
     "GET /api/routing/cases": "limit=200",
     "GET /api/routing/cases#mine": "holder=me&limit=200",
     "GET /api/notify/messages": "issue={id}",
+    "GET /api/deliberation/topics": "limit=200",
 }
 # Whom the body alone tells from others: what he names in it is settled after the form.
-BY_BODY = {"POST /api/intake/issues#own", "POST /api/intake/issues#on_behalf"}
-BY_BODY_FOR = {("PUT /api/intake/issues/{id}/place", "desk_elsewhere")}
+BY_BODY = {"POST /api/intake/issues#own", "POST /api/intake/issues#on_behalf", *deliberated.BY_BODY}
+BY_BODY_FOR = {("PUT /api/intake/issues/{id}/place", "desk_elsewhere"), *deliberated.BY_BODY_FOR}
 
 
 @dataclass
@@ -108,11 +112,13 @@ class Scene:
     world: World
     cases: dict[str, Issue]
     whistles: dict[str, str] = field(default_factory=dict)  # of the cases that have one
+    topics: dict[str, Topic | None] = field(default_factory=dict)  # the same
 
     async def case(self, request: str) -> Issue:
         name = request.rpartition("/")[2] if "/cases/{id}/" in request else ""
         if "/routing/whistles" in request or request.endswith("#whistled"):
             name = f"whistle {request.rpartition('/')[2] if '/whistles/{id}/' in request else 'blown'}"
+        name = f"topic {request}" if "/api/deliberation/" in request else name
         name = "unplaced" if request.endswith(("#unplaced", "/place")) else name
         name = "supervised" if request.endswith("/supervision") else name
         if name not in self.cases:
@@ -128,6 +134,8 @@ class Scene:
             await self._act(issue, act, "P012", **body)
         if name.startswith("whistle "):
             await self._blow(issue, name.partition(" ")[2])
+        if name.startswith("topic "):
+            self.topics[issue.id] = await deliberated.deliberated(self.world, issue, name.partition(" ")[2])
         if name == "supervised":
             await self.world.sql(
                 "UPDATE routing.cases SET supervised_at = clock_now(), supervised_why = 'promise' WHERE id = :id",
@@ -173,8 +181,7 @@ class Scene:
         """One request by one caller; with `content` instead of its body."""
         issue, given = await self.case(request), CALLERS[caller]
         method, _, path = request.partition("#")[0].partition(" ")
-        id_ = self.whistles[issue.id] if "/routing/whistles/{id}" in path else issue.id
-        path = path.format(id=id_, no="P014", code=U1 if method == "GET" else U3, kind="leader")
+        path = path.format(id=self._id(path, issue), no="P014", code=U1 if method == "GET" else U3, kind="leader")
         query = QUERIES.get(request, "").format(id=issue.id)
         if "code" in given:
             query += f"&code={issue.code if given['code'] == 'right' else 'AAAAAAAAAA'}"
@@ -185,7 +192,14 @@ class Scene:
             more = {"json": await self._body(request, issue, given)}
         return issue, await self._send(method, f"{path}?{query}", given.get("who"), **more)
 
+    def _id(self, path: str, issue: Issue) -> str | None:
+        if topic := self.topics.get(issue.id):
+            return topic.meeting_id if "/meetings/" in path else topic.id
+        return self.whistles[issue.id] if "/routing/whistles/{id}" in path else issue.id
+
     async def _body(self, request: str, issue: Issue, given: dict[str, Any]) -> dict[str, Any]:
+        if request in deliberated.BODIES:
+            return await deliberated.body(request, issue, self.topics[issue.id])
         if request not in ACTS:
             return BODIES[request]
         if "/routing/whistles/" in request:
@@ -200,7 +214,7 @@ class Scene:
         headers = {"Authorization": f"Bearer {await self.world.token(who)}"} if who else {}
         headers |= more.pop("headers_more", {})
         async with self.world.http.stream(method, path, headers=headers, **more) as answer:
-            if not (path.startswith("/api/routing/live") and answer.is_success):  # that one never ends
+            if not (path.partition("?")[0].endswith("/live") and answer.is_success):  # that one never ends
                 await answer.aread()
         return answer
 
@@ -255,7 +269,11 @@ def test_every_endpoint_names_every_caller_once(request_: str) -> None:
 # -- the walk -------------------------------------------------------------------------------------------------
 def shown(request: str, issue: Issue, answer: httpx2.Response) -> bool:
     """Whether the success shows what it is about: the case in a list, the skipped level, the persons of a grid."""
-    if request == "GET /api/routing/live":
+    if request.endswith("/live"):
+        return True
+    if request == "GET /api/deliberation/topics":
+        return issue.id in [item["case"] for item in answer.json()["items"]]
+    if "/deliberation/" in request:
         return True
     body = answer.json()
     if request.endswith("#skips"):
