@@ -1,7 +1,7 @@
 """`python docs/generate.py [--check]`: writes what documents say from the code.
 
-These are the settings in the README, the services in `docs/architecture.md`, and all of `docs/states.md` and
-`docs/events.md`. `--check` writes nothing and fails when something is not up to date.
+These are the settings in the README, the services in `docs/architecture.md`, the acts and clocks in `docs/whistle.md`,
+and all of `docs/states.md` and `docs/events.md`. `--check` writes nothing and fails when something is not up to date.
 """
 
 import ast
@@ -15,6 +15,8 @@ from chuishao.wiring import SERVICES
 from services.deliberation.domain import states as topics
 from services.routing.domain import states as cases
 from services.routing.domain import whistle
+from services.routing.domain.terms import Term
+from services.routing.policy import load as load_policy
 from shared.contracts import Contract
 from shared.contracts.export import all_contracts
 
@@ -24,6 +26,7 @@ STATES = ROOT / "docs" / "states.md"
 EVENTS = ROOT / "docs" / "events.md"
 SETTINGS = ROOT / "shared" / "settings.py"
 ARCHITECTURE = ROOT / "docs" / "architecture.md"
+WHISTLE = ROOT / "docs" / "whistle.md"
 
 CHINESE = {
     "data": "内置部署的数据目录：两个服务器的数据、密钥、正在运行的记录",
@@ -65,6 +68,13 @@ WHISTLE_WHO = {
     whistle.LEAD: "lead department 主办部门",
     whistle.DESK: "whistling desk 吹哨的值班台",
     whistle.ARBITER: "arbiter 仲裁",
+}
+OCCASIONS = {"emergency": "应急处置", "enforcement": "综合执法", "demand": "群众诉求", "key_work": "重点工作"}
+WHISTLE_TERMS = {
+    "confirm": "the whistler confirms a result or returns it",
+    "decide": "the arbiter decides a dispute",
+    "rest": "what the case has left of its own term afterwards, at least",
+    "addition": "a second whistle is an addition to the first",
 }
 TOPIC_WHO = {
     topics.DESK: "desk 值班台",
@@ -109,7 +119,7 @@ is not open to anybody yet.
 
 ## Whistle 吹哨报到
 
-Disputed, extended and overdue are flags beside the state.
+Disputed, extended and overdue are flags beside the state; more in [whistle.md](whistle.md).
 
 {whistles}
 
@@ -181,6 +191,21 @@ def acts_table(
     return _table(rows)
 
 
+def clocks_table() -> str:
+    """How long each side of a whistle has, by the default policy."""
+    policy = load_policy("default").whistle
+    rows = [["occasion", "中文", "report in", "result"]]
+    for name, said in OCCASIONS.items():
+        terms = policy.occasions[name]  # type: ignore[index]
+        rows.append([f"`{name}`", said, _term(terms.report_in), _term(terms.result)])
+    rest = [[f"`{name}`", words, _term(getattr(policy, name))] for name, words in WHISTLE_TERMS.items()]
+    return f"{_table(rows)}\n\n{_table([['', 'what', 'how long'], *rest])}"
+
+
+def _term(term: Term) -> str:
+    return f"{float(term.amount):g} {term.unit}"
+
+
 def _among(names: Collection[str], some: Collection[str]) -> str:
     """Those of `names` that are in `some`, in order; of a mapping, what they are called."""
     called = names if isinstance(names, Mapping) else {name: name for name in names}
@@ -240,11 +265,14 @@ def services_table() -> str:
     return _table(rows)
 
 
-def _filled(path: Path, what: str, table: str) -> str:
-    """The document with `table` between its marks."""
-    begin, end = f"<!-- {what}: python docs/generate.py -->", f"<!-- {what} end -->"
-    before, rest = path.read_text().split(begin)
-    return f"{before}{begin}\n{table}\n{end}{rest.split(end)[1]}"
+def _filled(path: Path, **tables: str) -> str:
+    """The document with each table between its marks."""
+    text = path.read_text()
+    for what, table in tables.items():
+        begin, end = f"<!-- {what}: python docs/generate.py -->", f"<!-- {what} end -->"
+        before, rest = text.split(begin)
+        text = f"{before}{begin}\n{table}\n{end}{rest.split(end)[1]}"
+    return text
 
 
 def wanted() -> dict[Path, str]:
@@ -255,8 +283,13 @@ def wanted() -> dict[Path, str]:
         topics=acts_table(topics.ACTS, TOPIC_WHO, topics.STATES),
     )
     return {
-        README: _filled(README, "settings", settings_table()),
-        ARCHITECTURE: _filled(ARCHITECTURE, "services", services_table()),
+        README: _filled(README, settings=settings_table()),
+        ARCHITECTURE: _filled(ARCHITECTURE, services=services_table()),
+        WHISTLE: _filled(
+            WHISTLE,
+            acts=acts_table(whistle.WHISTLE_ACTS, WHISTLE_WHO, whistle.STATES),
+            clocks=clocks_table(),
+        ),
         STATES: states,
         EVENTS: events_page(),
     }
