@@ -74,8 +74,15 @@ export async function call<T>(method: string, path: string, options: Options = {
     if (answer.status === 401 && bearer && session.value?.token === bearer) signOut()
     throw new Refused(answer.status, typeof told === 'object' ? (told as Problem) : null)
   }
-  if (told && typeof told === 'object' && 'now' in told) noteServerTime(String(told.now))
+  noteNow(told)
   return told as T
+}
+
+/** An answer with a countdown carries `now`; in a list each item does. */
+function noteNow(told: unknown): void {
+  const { now, items } = (told ?? {}) as { now?: unknown; items?: { now?: unknown }[] }
+  const at = now ?? (Array.isArray(items) ? items[0]?.now : undefined)
+  if (typeof at === 'string') noteServerTime(at)
 }
 
 export const get = <T>(path: string, query?: Options['query'], options?: Options) =>

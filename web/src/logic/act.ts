@@ -1,5 +1,5 @@
 /** A press of a button: once at a time, with a key of its own, and with words for whatever comes back. */
-import { ref } from 'vue'
+import { provide, ref, type InjectionKey, type Ref } from 'vue'
 import { newKey, Refused } from '../api/client'
 import type { Case } from '../api/models'
 import { useWords } from '../i18n'
@@ -8,6 +8,9 @@ export interface Notice {
   kind: 'good' | 'bad' | 'plain'
   text: string
 }
+
+/** What came of the last act, for a sheet that lies over the page which says it. */
+export const NOTICE: InjectionKey<Ref<Notice | null>> = Symbol('notice')
 
 /** What to tell somebody about a refusal; `holder` is named when it has moved on to someone. */
 export function tell(error: unknown, w = useWords().value): string {
@@ -30,6 +33,7 @@ export function tell(error: unknown, w = useWords().value): string {
 export function useAct(after: () => unknown = () => undefined) {
   const busy = ref(false)
   const notice = ref<Notice | null>(null)
+  provide(NOTICE, notice)
   let pending: { name: string; key: string } | null = null
 
   async function act<T>(name: string, send: (key: string) => Promise<T>, done?: string | ((answer: T) => string | void)) {
