@@ -91,6 +91,7 @@ clean: ## remove what make made; data stay
 	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' \
 		|| { echo '需要 Python 3.11 以上 · $(PYTHON) is older than 3.11: make PYTHON=python3.12'; exit 1; }
 	@$(OPEN) pip="$(BIN)/python -m pip"; \
+	echo '准备虚拟环境 · making .venv'; \
 	if [ ! -x $(BIN)/python ]; then \
 		if $(PYTHON) -c 'import ensurepip, venv' 2>/dev/null; then $(PYTHON) -m venv .venv; \
 		elif $(PYTHON) -c 'import pip, venv' 2>/dev/null; then $(PYTHON) -m venv --without-pip .venv; \

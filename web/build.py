@@ -67,6 +67,7 @@ def build(npm: list[str]) -> None:
     wanted, stamp = fingerprint(SOURCES), WEB / "dist" / ".built"
     if is_done(stamp, wanted):
         return
+    print("生成网页 · building the pages", flush=True)
     install(npm, everything=False)
     subprocess.run([*npm, "run", "--silent", "build", "--", "--logLevel=error"], cwd=WEB, check=True)
     stamp.write_text(wanted)

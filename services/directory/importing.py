@@ -53,15 +53,15 @@ async def import_workbook(engine: AsyncEngine, keys: Keys, workbook: Workbook, p
     People keep their id by 编号; a new 编号 with the phone of a known resident is that resident.
     Tells DistrictImported. Raises BadWorkbook when a code was voided before; then nothing is changed.
     """
-    progress(f"sealing {len(workbook.people)} people")
+    progress(f"封存 {len(workbook.people)} 个人的姓名和号码")
     sealed = await asyncio.to_thread(lambda: [_seal(keys, person) for person in workbook.people])
     async with transaction(engine) as conn:
         await store.begin(conn)
-        progress(f"writing {len(workbook.grids)} grids")
+        progress(f"写入 {len(workbook.grids)} 个网格")
         grids, voided = await _import_tree(conn, workbook)
-        progress(f"writing {len(workbook.people)} people")
+        progress(f"写入 {len(workbook.people)} 个人")
         people = await _import_people(conn, workbook, sealed)
-        progress(f"writing {len(workbook.posts)} posts and the rest")
+        progress(f"写入 {len(workbook.posts)} 个岗位，还有其余的")
         await _import_rest(conn, workbook, grids, people)
         district = next(grids[grid.code] for grid in workbook.grids if grid.level == "district")
         event = DistrictImported(district=district, grids_voided=voided)
