@@ -1,7 +1,7 @@
-"""Breaks the rules of ladder and clock on purpose, one at a time, and tells which breaks the tests notice.
+"""Breaks the rules of ladder, clock and whistle on purpose, one at a time, and tells which breaks the tests notice.
 
-`python -m tests.model.mutants [NAME …]`: each mutant is a text replaced in a copy of the tree; the model test runs on
-it with a quarter of its usual sequences. Exit 1 if one survives.
+`python -m tests.model.mutants [NAME …]`: each mutant is a text replaced in a copy of the tree; its model test runs on
+it with 100 sequences. Exit 1 if one survives.
 """
 
 import os
@@ -22,6 +22,10 @@ JOBS = "services/routing/jobs.py"
 LADDER = "services/routing/domain/ladder.py"
 STATES = "services/routing/domain/states.py"
 COMMANDS = "services/routing/commands.py"
+WHISTLES = "services/routing/store/whistles.py"
+WHISTLE_RULES = "services/routing/domain/whistle.py"
+HOLDING = "services/routing/holding.py"
+CASE_TEST, WHISTLE_TEST = "tests/model/test_case_model.py", "tests/model/test_whistle_model.py"
 
 
 @dataclass(frozen=True)
@@ -32,6 +36,7 @@ class Mutant:
     file: str
     old: str
     new: str
+    test: str = CASE_TEST
 
 
 MUTANTS = (
@@ -105,6 +110,54 @@ MUTANTS = (
         'rows = (await conn.execute(writing.LOCK_DISPLACED, {"grid": grid})).mappings().all()',
         "rows = []",
     ),
+    Mutant(
+        "a whistle does not stop the clock",
+        WHISTLES,
+        "accept_by = NULL, accept_remind = NULL, resolve_by = NULL, resolve_remind = NULL, wait_by = NULL, nags",
+        "wait_by = NULL, nags",
+        WHISTLE_TEST,
+    ),
+    Mutant(
+        "less than four hours are left after a whistle",
+        WHISTLES,
+        "SET resolve_left = greatest(resolve_left, :rest)",
+        "SET resolve_left = greatest(resolve_left, :rest / 1000)",
+        WHISTLE_TEST,
+    ),
+    Mutant(
+        "one whistle's end releases what another holds",
+        HOLDING,
+        'if await whistles.scalars(conn, whistles.OPEN_OF_CASE, case=case["id"]):',
+        "if False:",
+        WHISTLE_TEST,
+    ),
+    Mutant("a third return", WHISTLE_RULES, "MAX_RETURNS = 2", "MAX_RETURNS = 3", WHISTLE_TEST),
+    Mutant("a third transfer", WHISTLE_RULES, "MAX_TRANSFERS = 2", "MAX_TRANSFERS = 3", WHISTLE_TEST),
+    Mutant("a dispute after the limit", WHISTLE_RULES, "return now.in_time and not", "return not", WHISTLE_TEST),
+    Mutant("a second extension", WHISTLE_RULES, "return not now.extended", "return True", WHISTLE_TEST),
+    Mutant("red only at 200 %", WHISTLES, "* 3 / 2)", "* 2)", WHISTLE_TEST),
+    Mutant(
+        "a new lead stays overdue for the former one",
+        WHISTLES,
+        '_IN_TIME = "overdue = NULL, supervised_at = NULL, supervised_why = NULL"',
+        '_IN_TIME = "supervised_at = NULL"',
+        WHISTLE_TEST,
+    ),
+    Mutant("a second whistle is no addition", WHISTLES, "AND blown_at > public", "AND blown_at < public", WHISTLE_TEST),
+    Mutant(
+        "a department assisting acts as the lead",
+        WHISTLES,
+        "o.person = :person AND o.department = w.lead) AS leads",
+        "o.person = :person AND o.department IN (w.lead, w.assisting[1])) AS leads",
+        WHISTLE_TEST,
+    ),
+    Mutant(
+        "a reporter's withdrawal takes the department from the others",
+        WHISTLES,
+        "WHERE k.whistle = w.id AND c.phase IN ('assigned', 'accepted'))",
+        "WHERE k.whistle = w.id AND false)",
+        WHISTLE_TEST,
+    ),
 )
 
 
@@ -123,7 +176,7 @@ def caught(mutant: Mutant) -> tuple[bool, float]:
         path.write_text(source.replace(mutant.old, mutant.new))
         began = time.monotonic()
         done = subprocess.run(
-            [sys.executable, "-m", "pytest", "-x", "-q", "tests/model/test_case_model.py"],
+            [sys.executable, "-m", "pytest", "-x", "-q", mutant.test],
             cwd=tree,
             env={**os.environ, "CHUISHAO_MODEL_SEQUENCES": "100", "PYTHONPATH": str(tree)},
             capture_output=True,

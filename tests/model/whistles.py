@@ -30,9 +30,8 @@ def due_by(term: tuple[str, timedelta], now: datetime) -> datetime:
 class Blown(Case):
     """A case that whistles and topics may hold."""
 
+    name: str = ""
     topic: str | None = None
-    told: list[str] = field(default_factory=list)
-    """Kinds of the whistle events whose subject it is."""
 
     @property
     def is_open(self) -> bool:
@@ -106,7 +105,6 @@ class Whistle:
 
     def tell(self, *kinds: str) -> None:
         self.kinds += kinds
-        self.case.told += kinds
 
     # -- clocks -------------------------------------------------------------------------------------------
     def start(self, which: int, now: datetime, stages: tuple[float, ...]) -> datetime:
