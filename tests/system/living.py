@@ -21,6 +21,7 @@ from shared.embedded.process import Child
 
 PROGRAM = str(Path(sys.executable).with_name("chuishao"))
 READY_SECONDS = 120
+STANDSTILL = 45.0
 
 
 class Living:
@@ -95,17 +96,21 @@ class Living:
         async with as_owner(self.target) as conn:
             return (await conn.execute(text(statement), values)).all()
 
-    async def settled(self, seconds: float = 90) -> None:
-        """Until nothing is due, every event is heard, every message out and every receipt taken."""
-        moving: list[str] = []
+    def last_words(self) -> list[str]:
+        """The ends of the system's logs."""
+        logs = [self._errors, *(self.data / "log").glob("*.log")]
+        return [f"--- {log.name}\n{log.read_text(errors='replace')[-3000:]}" for log in logs if log.exists()]
 
-        async def still() -> bool:
-            nonlocal moving
-            moving = await settling.still_moving()
-            return not moving
-
+    async def settled(self) -> None:
+        """Until nothing is due, every event is heard, every message out and every receipt taken. Takes as long as
+        it gets on: a slow machine is no fault."""
+        last: list[str] = []
         async with Settling(self.target) as settling:
-            await until(still, seconds, lambda: f"still moving: {moving}")
+            while moving := await settling.still_moving():
+                if moving != last:
+                    last, deadline = moving, time.monotonic() + STANDSTILL
+                assert time.monotonic() < deadline, f"at a standstill: {moving}"
+                await asyncio.sleep(0.1)
 
 
 @asynccontextmanager
@@ -115,6 +120,9 @@ async def living(folder: Path, *options: str) -> AsyncIterator[Living]:
     try:
         await system.start()
         yield system
+    except BaseException:
+        print(*system.last_words(), sep="\n")
+        raise
     finally:
         if system._process is not None and system._process.returncode is None:
             await system.kill()

@@ -25,7 +25,7 @@ PLACES: Sequence[Mapping[str, str]] = (
     {"grid": "150902-01-02"},
     {"address": "河东市场北门"},
 )
-CATEGORIES = {"FAC.light": 6, "HYG.garbage": 4, "WAT.leak": 3, "LIFT.fault": 2, "SAF.gas": 2, "DIS.neighbour": 1}
+CATEGORIES = {"FAC.light": 6, "HYG.garbage": 4, "WAT.leak": 3, "LIFT.fault": 2, "SAF.gas": 1, "DIS.neighbour": 1}
 FATES: Mapping[str, tuple[Sequence[str], int]] = {
     "nobody acts": ((), 8),
     "accepted and left lying": (("accept",), 2),
