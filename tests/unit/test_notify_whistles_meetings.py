@@ -86,9 +86,8 @@ def test_a_new_lead_is_told_and_a_dispute_that_changes_nothing_is_not() -> None:
     ("kind", "more", "key", "template", "by"),
     [
         (w.WhistleReturned, {"returns": 1}, f"whistle-returned:{WHISTLE}.1", "whistle-returned", LATER),
-        (w.WhistleOverdue, {"overdue": "yellow"}, f"whistle-overdue:{WHISTLE}.WATER:yellow", "whistle-overdue", None),
-        (w.WhistleOverdue, {"overdue": "red"}, f"whistle-overdue:{WHISTLE}.WATER:red", "whistle-overdue", None),
-        (w.WhistleAdded, {}, f"whistle:{WHISTLE}+4", "whistle-added", None),
+        (w.WhistleOverdue, {"overdue": "yellow"}, f"whistle-overdue:{WHISTLE}:4", "whistle-overdue", None),
+        (w.WhistleOverdue, {"overdue": "red"}, f"whistle-overdue:{WHISTLE}:4", "whistle-overdue", None),
     ],
 )
 def test_the_lead_is_told(
@@ -99,10 +98,17 @@ def test_the_lead_is_told(
     assert told.facts["by"] == (by and by.isoformat())
 
 
+def test_an_addition_is_told_to_the_lead_and_to_assisting_departments_that_were_not_called_before() -> None:
+    told = whistle(w.WhistleAdded)
+    assert told[f"whistle:{WHISTLE}+4 lead"].template == "whistle-added"
+    assert told[f"whistle:{WHISTLE} assisting"].template == "whistle-assist"
+    assert f"whistle:{WHISTLE} assisting" in whistle(w.WhistleBlown), "the key they have already"
+
+
 @pytest.mark.parametrize(
     ("kind", "more", "key"),
     [
-        (w.WhistleReportedIn, {}, f"reported-in:{WHISTLE}.WATER"),
+        (w.WhistleReportedIn, {}, f"reported-in:{WHISTLE}:4"),
         (w.WhistleResulted, {"returns": 1}, f"result:{WHISTLE}.1"),
     ],
 )
@@ -115,7 +121,7 @@ def test_the_whistling_desk_is_told(kind: type[w.WhistleEvent], more: dict[str, 
 @pytest.mark.parametrize("why", ["report_in", "unconfirmed"])
 def test_supervision_of_a_whistle_tells_the_district_s_desk_and_the_level_s(why: str) -> None:
     (told,) = whistle(w.WhistleSupervised, why=why).values()
-    assert (told.key, told.row.who, told.grid) == (f"supervision:{WHISTLE}:{why}", Who.SUPERVISORS, DESK)
+    assert (told.key, told.row.who, told.grid) == (f"supervision:{WHISTLE}:4", Who.SUPERVISORS, DESK)
     assert told.facts["why"] == why
 
 

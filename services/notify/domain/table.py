@@ -59,11 +59,13 @@ WHISTLE: tuple[Row, ...] = (
         only=lambda f: f.outcome == "reassign",
     ),
     Row(("WhistleAdded",), "whistle", Who.LEAD, "{f.whistle}+{seq}", template="whistle-added"),
+    # Those who were called before have this message already.
+    Row(("WhistleAdded",), "whistle", Who.ASSISTING, "{f.whistle}", loud=True, template="whistle-assist"),
     Row(("WhistleReturned",), "whistle-returned", Who.LEAD, "{f.whistle}.{f.returns}", by="result_by"),
-    Row(("WhistleOverdue",), "whistle-overdue", Who.LEAD, "{f.whistle}.{f.lead}:{f.overdue}"),
-    Row(("WhistleReportedIn",), "reported-in", Who.WHISTLER, "{f.whistle}.{f.lead}", by="result_by"),
+    Row(("WhistleOverdue",), "whistle-overdue", Who.LEAD, "{f.whistle}:{seq}"),
+    Row(("WhistleReportedIn",), "reported-in", Who.WHISTLER, "{f.whistle}:{seq}", by="result_by"),
     Row(("WhistleResulted",), "result", Who.WHISTLER, "{f.whistle}.{f.returns}", by="confirm_by"),
-    Row(("WhistleSupervised",), "supervision", Who.SUPERVISORS, "{f.whistle}:{f.why}"),
+    Row(("WhistleSupervised",), "supervision", Who.SUPERVISORS, "{f.whistle}:{seq}"),
 )
 
 MEETING: tuple[Row, ...] = (
