@@ -5,9 +5,7 @@ import pytest
 from shared.phones import e164
 
 
-@pytest.mark.parametrize(
-    "typed", ["19900000016", "199 0000 0016", "+86 19900000016", "１９９００００００１６"]
-)
+@pytest.mark.parametrize("typed", ["19900000016", "199 0000 0016", "+86 19900000016", "１９９００００００１６"])
 def test_a_number_has_one_form_however_it_is_typed(typed: str) -> None:
     assert e164(typed) == "+8619900000016"
 
