@@ -40,6 +40,7 @@ class System:
         self.run(put_district(self.owner, KEYS, "small", lambda _: None))
         self.routing = self._context("routing", url)
         self.directory = self._context("directory", url)
+        self.deliberation = self._context("deliberation", url)
         self.consumer = Consumer(self.routing, service)
         rows = self.run(self.rows("SELECT code, id FROM directory.v1_grid"))
         self.grids: dict[str, UUID] = {row["code"]: row["id"] for row in rows}
@@ -60,14 +61,15 @@ class System:
             await conn.execute(text(statement), values)
 
     async def forget(self) -> None:
-        """Every case and whistle, for the next sequence."""
+        """Every case, whistle and topic, for the next sequence."""
         await self.execute(
             "TRUNCATE routing.cases, routing.hops, routing.history, routing.answers, routing.notes, routing.outbox,"
-            " routing.idempotency, routing.seen, routing.quarantine, directory.absence CASCADE"
+            " routing.idempotency, routing.seen, routing.quarantine, directory.absence,"
+            " deliberation.cases, deliberation.outbox, deliberation.idempotency, deliberation.seen CASCADE"
         )
 
     async def close(self) -> None:
-        for engine in (self.owner, self.routing.engine, self.directory.engine):
+        for engine in (self.owner, self.routing.engine, self.directory.engine, self.deliberation.engine):
             await engine.dispose()
 
 
