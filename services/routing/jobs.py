@@ -4,12 +4,15 @@ The order matters: what has timed out is moved first, so that a reminder whose d
 told. Any number of workers may run; a killed one loses nothing.
 """
 
+from collections import Counter as Counted
+
 import structlog
 from prometheus_client import Counter, Gauge
 
 from services.routing import commands
 from services.routing.domain import ladder
 from services.routing.store import whistles, writing
+from shared.contracts.levels import LEVEL
 from shared.db import transaction
 from shared.service import Context
 
@@ -43,8 +46,9 @@ async def escalate_due(ctx: Context, batch: int = BATCH) -> int:
         moves = [
             {"id": str(id_), "event": "escalated", "why": None, "first": None, "top": ladder.COMMUNITY} for id_ in due
         ]
-        for row in await writing.move(conn, moves):
-            MOVED.labels(row["rank"]).inc()
+        moved = Counted(row["rank"] for row in await writing.move(conn, moves))
+    for rank, count in moved.items():
+        MOVED.labels(LEVEL[rank]).inc(count)
     return len(due)
 
 

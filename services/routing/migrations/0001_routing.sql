@@ -91,7 +91,6 @@ CREATE INDEX cases_place ON cases (place, id);
 CREATE INDEX cases_held_by ON cases (holder_person, id) WHERE phase <> 'closed' AND holder_kind = 'person';
 CREATE INDEX cases_at_grid ON cases (grid, id) WHERE phase <> 'closed';
 CREATE INDEX cases_supervised ON cases (id) WHERE supervised_at IS NOT NULL AND phase <> 'closed';
-CREATE INDEX cases_number ON cases (number);
 
 -- One stay with one holder; a skipped level is a hop of no length. The key makes a double move impossible to write.
 CREATE TABLE hops (

@@ -35,16 +35,16 @@ moving AS (
 taken AS (
     SELECT m.id, pick.rank, pick.grid, pick.kind, pick.person, pick.post
       FROM moving m
-     CROSS JOIN LATERAL (
+     CROSS JOIN LATERAL ( -- in the order of the index on path: the climb ends at the first level that fits
            SELECT p.rank, p.up AS grid, f.kind, f.person, f.post
              FROM directory.v1_path p
             CROSS JOIN LATERAL (
-                  SELECT c.ord, c.kind, seat.person, (ARRAY['leader', 'party', 'desk'])[c.ord] AS post
-                    FROM {seat} WHERE c.grid = p.up AND {fits}
+                  SELECT c.kind, seat.person, (ARRAY['leader', 'party', 'desk'])[c.ord] AS post
+                    FROM {seat} WHERE c.grid = p.up AND {fits} ORDER BY c.ord LIMIT 1
                   ) f
             WHERE m.to_rank IS NULL AND p.grid = m.place AND p.rank BETWEEN m.first AND m.top
               AND (p.rank >= 5 OR NOT m.night)
-            ORDER BY p.rank, f.ord LIMIT 1
+            ORDER BY p.rank LIMIT 1
            ) pick
     UNION ALL
     SELECT m.id, m.to_rank, m.to_grid, CASE WHEN m.to_person IS NULL THEN 'desk' ELSE 'person' END,
