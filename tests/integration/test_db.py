@@ -137,7 +137,8 @@ async def test_no_function_of_ours_is_for_everybody_except_the_clock_and_the_cal
     found = await rows(
         owner,
         f"""SELECT f.proname AS name FROM pg_proc f JOIN pg_namespace n ON n.oid = f.pronamespace
-             WHERE {OURS} AND {MADE_BY_US} AND (f.proacl IS NULL OR EXISTS (SELECT FROM aclexplode(f.proacl) a WHERE a.grantee = 0))""",
+             WHERE {OURS} AND {MADE_BY_US}
+               AND (f.proacl IS NULL OR EXISTS (SELECT FROM aclexplode(f.proacl) a WHERE a.grantee = 0))""",
     )
     assert {row.name for row in found} == PUBLIC_FUNCTIONS
 
