@@ -16,12 +16,13 @@ from typing import Any
 from rich.console import Console
 from rich.table import Table
 
-from bench import deadlines_bare
+from bench import deadlines_bare, deadlines_row_by_row, memory_idle, up_existing
 from bench.row import Row
 from bench.servers import Bench
 
 LATEST = Path(__file__).parent / "latest.json"
-ROWS: dict[str, Callable[[Bench], Awaitable[Row]]] = {module.NAME: module.measure for module in (deadlines_bare,)}
+MODULES = (deadlines_bare, deadlines_row_by_row, up_existing, memory_idle)
+ROWS: dict[str, Callable[[Bench], Awaitable[Row]]] = {module.NAME: module.measure for module in MODULES}
 console = Console(stderr=True)
 
 

@@ -1,4 +1,4 @@
-"""What rows share: PostgreSQL with a million pending cases, made when the first of them asks for it."""
+"""What rows share, made when the first of them asks for it: a database with pending cases, a data directory."""
 
 import tempfile
 import time
@@ -12,6 +12,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 
 from bench import pending
 from bench.row import RUNS
+from bench.running import up
 from chuishao.wiring import SERVICES
 from shared.db import make_engine, service_url
 from shared.embedded import Embedded
@@ -32,6 +33,7 @@ class Bench:
         self.say = say
         self._stack = stack
         self._server: str | None = None
+        self._directory: Path | None = None
 
     @property
     def runs(self) -> int:
@@ -56,7 +58,18 @@ class Bench:
                 yield Context("routing", engine, KEYS, Settings())
             finally:
                 await engine.dispose()
-                await admin.execute(text("DROP DATABASE bench_copy WITH (FORCE)"))
+                await admin.execute(text("DROP DATABASE bench_copy"))
+
+    async def seed_directory(self) -> Path:
+        """A data directory that was set up with the seed district, and stopped."""
+        if self._directory is None:
+            self._directory = self._temporary()
+            async with up(self._directory, "--policy", "default", "--district", "seed") as (_, seconds):
+                self.say(f"set up with the seed district in {seconds:.1f} s")
+        return self._directory
+
+    def _temporary(self) -> Path:
+        return Path(self._stack.enter_context(tempfile.TemporaryDirectory(prefix="chuishao-bench-")))
 
     async def _filled(self) -> str:
         """URL of the server, whose template is filled by now."""
@@ -70,7 +83,7 @@ class Bench:
         return self._server
 
     async def _start(self) -> str:
-        folder = Path(self._stack.enter_context(tempfile.TemporaryDirectory(prefix="chuishao-bench-")))
+        folder = self._temporary()
         system = Embedded(folder, kafka=False, progress=self.say)
         endpoints = await system.start()
         self._stack.push_async_callback(system.stop)
