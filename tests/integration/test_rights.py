@@ -15,7 +15,7 @@ from starlette.routing import Mount
 
 from chuishao.wiring import SERVICES
 from services.directory.domain.posts import PostKind
-from services.routing.domain import states
+from services.routing.domain import states, whistle
 from shared.auth import ROLES
 from shared.problems import MEDIA_TYPE
 from tests.integration import deliberated
@@ -26,6 +26,7 @@ MATRIX: dict[str, Any] = yaml.safe_load((Path(__file__).parents[1] / "rights.yam
 CALLERS: dict[str, dict[str, Any]] = MATRIX["callers"]
 RIGHTS: dict[str, dict[str | int, str]] = MATRIX["rights"]
 TIES = {states.HOLDER, states.FORMER, states.BOUND, states.REPORTER, states.DESK}
+WHISTLE_TIES = {whistle.LEAD, "assisting", whistle.DESK, whistle.ARBITER}
 BINDINGS = {"unit", "section", "member"}
 
 RESIDENT = {"phone": CALLERS["reporter"]["who"]}
@@ -255,9 +256,9 @@ async def test_the_matrix_names_every_endpoint_and_no_other(world: World) -> Non
     assert set(endpoints(world)) == named()
 
 
-def test_the_matrix_names_every_role_post_binding_and_tie_to_a_case() -> None:
+def test_the_matrix_names_every_role_post_binding_and_tie_to_a_case_or_whistle() -> None:
     present = {tie for caller in CALLERS.values() for tie in caller.get("as", ())}
-    assert {*ROLES, *get_args(PostKind), *BINDINGS, *TIES} <= present
+    assert {*ROLES, *get_args(PostKind), *BINDINGS, *TIES, *WHISTLE_TIES} <= present
 
 
 @pytest.mark.parametrize("request_", RIGHTS)
