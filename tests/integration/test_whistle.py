@@ -5,7 +5,7 @@ from typing import Any
 
 import pytest
 
-from tests.world import C, U1, U2, Issue, World
+from tests.world import U1, U2, C, Issue, World
 
 DESK = "P003"
 
