@@ -1,5 +1,6 @@
 """Whistles and meetings reach the telephones of those they concern; WeCom in every mood; buttons act."""
 
+import asyncio
 from collections.abc import AsyncIterator
 from typing import Any
 from uuid import UUID
@@ -222,7 +223,6 @@ async def test_a_busy_wecom_is_tried_three_times_and_then_a_text_goes(n: Notifyi
         await n.run()
         await n.advance(seconds=16)
     assert await told(n, case) == {OFFICER: ("whistle", "sms")}
-    assert len(await n.rows("SELECT 1 FROM sandbox.ledger WHERE template = 'x'")) == 0
 
 
 @pytest.mark.usefixtures("hurried")
@@ -233,9 +233,10 @@ async def test_case_12_after_a_time_out_a_used_task_id_says_that_the_card_was_se
     await deliver(n.notify)
     (row,) = await n.rows("SELECT id FROM notify.message WHERE issue = :case", case=case)
     assert await n.rows("SELECT state FROM notify.attempt WHERE message = :id", id=row["id"]) == [{"state": "unknown"}]
-    for _ in range(40):
+    for _ in range(100):
         if await told(n, case) == {OFFICER: ("whistle", "wecom")}:
             break
+        await asyncio.sleep(0.05)
         await find_out(n.notify)
     assert await told(n, case) == {OFFICER: ("whistle", "wecom")}
     assert await card(n, case), "one card only"
