@@ -77,8 +77,8 @@ class CaseEscalated(CaseEvent):
 
 @contract("case", "routing.case.moved.v1")
 class CaseMoved(CaseEvent):
-    """It went to another hand without climbing: `reason` is left (the holder left the post), removed (the grid is
-    gone) or placed (the desk said where it belongs)."""
+    """It went to another hand without climbing, because the holder left the post, the grid is gone, or the desk said
+    where it belongs; `reason` is moved."""
 
     reason: str
     from_level: str
