@@ -15,17 +15,23 @@ export function useLook<T>(fetchIt: () => Promise<T>): Look<T> {
   const error = ref<Refused | null>(null)
   const away = ref(false)
   let latest = 0
+  let newest: Promise<void> = Promise.resolve()
 
-  async function look(): Promise<void> {
-    const mine = ++latest
+  /** Resolves when what is shown is at least as new as this call, also where a later look overtook it. */
+  function look(): Promise<void> {
+    newest = once(++latest)
+    return newest
+  }
+
+  async function once(mine: number): Promise<void> {
     try {
       const found = await fetchIt()
-      if (mine !== latest) return
+      if (mine !== latest) return await newest
       data.value = found
       error.value = null
       away.value = false
     } catch (failure) {
-      if (mine !== latest) return
+      if (mine !== latest) return await newest
       if (!(failure instanceof Refused)) throw failure
       away.value = failure.passing
       error.value = failure.passing && data.value !== null ? null : failure
