@@ -35,7 +35,8 @@ SELECT row_number() OVER (ORDER BY md5(g.id::text || first)) - 1 AS number, g.id
         WHERE p.grid = g.id AND p.rank >= first ORDER BY p.rank, c.ord LIMIT 1) pick
  WHERE g.rank = 1
 """
-# The first :due cases are due since up to an hour, the others in more than a day.
+# Rows lie in the order in which cases were opened: those due now came first, and within them in any order. They are
+# due since up to an hour, the others in more than a day.
 CASES = """
 INSERT INTO routing.cases (
        id, number, category, urgency, class, policy, place, start_rank, reporter, recused, hop, rank, grid, holder_kind,
@@ -53,8 +54,7 @@ SELECT uuidv7(), 'B' || n, 'FAC.light', 'ordinary', 'ordinary', f.policy, s.plac
   JOIN routing.term t ON t.policy = f.policy AND t.class = 'ordinary' AND t.rank = 1
  CROSS JOIN LATERAL (SELECT clock_now() + CASE WHEN n < :due THEN -random() * interval '1 hour'
        ELSE interval '25 hours' + random() * interval '200 hours' END AS at) due
- -- Who has waited longest did not come first: due rows lie anywhere in the table.
- ORDER BY random()
+ ORDER BY n
 """
 HOPS = """
 INSERT INTO routing.hops (case_id, hop, rank, grid, holder_kind, holder_person, holder_post, since)

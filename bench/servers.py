@@ -33,6 +33,7 @@ class Bench:
         self.say = say
         self._stack = stack
         self._server: str | None = None
+        self._template = False
         self._directory: Path | None = None
 
     @property
@@ -46,16 +47,28 @@ class Bench:
     @asynccontextmanager
     async def pending_cases(self) -> AsyncIterator[Context]:
         """The routing service on a fresh copy of the database with pending cases, exactly as it was filled."""
-        server = await self._filled()
+        await self._fill()
+        async with self._database("routing", f"TEMPLATE {TEMPLATE} STRATEGY FILE_COPY") as ctx:
+            yield ctx
+
+    @asynccontextmanager
+    async def empty(self, service: str) -> AsyncIterator[Context]:
+        """A service on a database that holds nothing yet."""
+        async with self._database(service, "TEMPLATE template0") as ctx:
+            yield ctx
+
+    @asynccontextmanager
+    async def _database(self, service: str, like: str) -> AsyncIterator[Context]:
+        server = await self._running()
         async with _autocommit(server) as admin:
-            await admin.execute(text(f"CREATE DATABASE bench_copy TEMPLATE {TEMPLATE} STRATEGY FILE_COPY"))
+            await admin.execute(text(f"CREATE DATABASE bench_copy {like}"))
             url = _database(server, "bench_copy")
             owner = make_engine(url, pool=1)
             await migrate(owner, SERVICES, KEYS)  # the roles' search paths lie on the database they were set for
             await owner.dispose()
-            engine = make_engine(service_url(url, "routing", KEYS))
+            engine = make_engine(service_url(url, service, KEYS))
             try:
-                yield Context("routing", engine, KEYS, Settings())
+                yield Context(service, engine, KEYS, Settings())
             finally:
                 await engine.dispose()
                 await admin.execute(text("DROP DATABASE bench_copy"))
@@ -71,15 +84,21 @@ class Bench:
     def _temporary(self) -> Path:
         return Path(self._stack.enter_context(tempfile.TemporaryDirectory(prefix="chuishao-bench-")))
 
-    async def _filled(self) -> str:
-        """URL of the server, whose template is filled by now."""
+    async def _fill(self) -> None:
+        """The template with pending cases, made once."""
+        if self._template:
+            return
+        server, began = await self._running(), time.perf_counter()
+        async with _autocommit(server) as admin:
+            await admin.execute(text(f"CREATE DATABASE {TEMPLATE}"))
+        await pending.fill(_database(server, TEMPLATE), KEYS, self.size, self.say)
+        self._template = True
+        self.say(f"{self.size.pending:,} pending cases made in {time.perf_counter() - began:.0f} s")
+
+    async def _running(self) -> str:
+        """URL of the server."""
         if self._server is None:
             self._server = await self._start()
-            began = time.perf_counter()
-            async with _autocommit(self._server) as admin:
-                await admin.execute(text(f"CREATE DATABASE {TEMPLATE}"))
-            await pending.fill(_database(self._server, TEMPLATE), KEYS, self.size, self.say)
-            self.say(f"{self.size.pending:,} pending cases made in {time.perf_counter() - began:.0f} s")
         return self._server
 
     async def _start(self) -> str:

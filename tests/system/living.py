@@ -110,7 +110,7 @@ class Living:
                 if moving != last:
                     last, deadline = moving, time.monotonic() + STANDSTILL
                 assert time.monotonic() < deadline, f"at a standstill: {moving}"
-                await asyncio.sleep(0.1)
+                await asyncio.sleep(0.5)
 
 
 @asynccontextmanager
