@@ -43,12 +43,12 @@ web-types: .venv/.installed ## web/openapi anew from the services' interfaces
 	@$(BIN)/python web/export_openapi.py
 
 # The tiers that kill processes, drive browsers or walk long random sequences; QUICK=1 leaves them out.
-SLOW := tests/system/test_chaos.py tests/model/test_whistle_model.py tests/model/test_meeting_model.py tests/web
+SLOW := tests/system/test_chaos.py tests/model/test_whistle_model.py tests/model/test_meeting_model.py
 LEAVE_OUT := $(if $(QUICK),$(addprefix --ignore=,$(SLOW)))
 
 test: .venv/.tools ## all tests, two tiers side by side (QUICK=1: without the slow ones; STACK=containers: in Docker)
 	@report=$$(mktemp); trap 'rm -f "$$report"' EXIT; failed=0; \
-	$(PYTEST) tests/system tests/model tests/web $(LEAVE_OUT) >"$$report" 2>&1 & system=$$!; \
+	$(PYTEST) tests/system tests/model $(if $(QUICK),,tests/web) $(LEAVE_OUT) >"$$report" 2>&1 & system=$$!; \
 	$(PYTEST) tests/unit tests/integration || failed=1; \
 	wait $$system || failed=1; cat "$$report"; exit $$failed
 
