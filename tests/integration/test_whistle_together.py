@@ -1,7 +1,12 @@
 """Whistles beside one another, beside topics, and what residents read of them."""
 
+import asyncio
+from uuid import UUID
+
 import pytest
 
+from services.routing.store import whistles, writing
+from shared.db import transaction
 from tests.integration.meetings import propose
 from tests.integration.test_whistle import DESK, Whistle, blow, try_blow
 from tests.world import U1, Issue, World
@@ -139,3 +144,17 @@ async def test_after_the_third_no_only_the_desk_that_holds_it_blows_and_no_deadl
     await whistle.act("withdraw", DESK, reason="弄错了")
     case = await issue.case()
     assert (case["on_hold"], case["accept_by"], case["resolve_by"]) == (None, None, None)
+
+
+async def test_an_addition_waits_for_an_act_on_the_first_whistle_and_the_act_does_not_wait_for_it(world: World) -> None:
+    first, second = await world.report(U1), await world.report(U1)
+    whistle = await blow(first)
+    async with transaction(world.parts.contexts["routing"].engine) as conn:
+        await whistles.lock_place(conn, UUID(first.id))
+        await writing.lock_case(conn, UUID(first.id))
+        addition = asyncio.create_task(try_blow(second))
+        await asyncio.sleep(0.5)
+        async with asyncio.timeout(0.5):
+            await whistles.lock(conn, UUID(whistle.id))
+        assert not addition.done()
+    assert (await addition).status_code == 200
