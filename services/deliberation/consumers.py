@@ -16,10 +16,7 @@ KNOWN = {"number", "category", "urgency", "place", "phase", "reporter", "promise
 
 
 async def cases_changed(conn: AsyncConnection, _: Context, events: Sequence[Event]) -> None:
-    rows = [
-        {"id": each.subject, "seq": each.seq, **each.data.model_dump(mode="json", include=set(KNOWN))}
-        for each in events
-    ]
+    rows = [{"id": each.subject, **each.data.model_dump(mode="json", include=KNOWN)} for each in events]
     await writing.learn_cases(conn, rows)
 
 

@@ -233,8 +233,8 @@ async def test_a_week_is_planned_by_the_subdistrict_or_above(world: World) -> No
 async def screened_topics(world: World, count: int) -> list[UUID]:
     """Many topics of one compound at once, as if each had been proposed and screened."""
     rows = await world.rows(
-        """WITH c AS (INSERT INTO deliberation.cases (id, seq, number, category, urgency, place, phase)
-               SELECT uuidv7(), 1, n::text, 'FAC.light', 'ordinary', g.id, 'accepted'
+        """WITH c AS (INSERT INTO deliberation.cases (id, number, category, urgency, place, phase)
+               SELECT uuidv7(), n::text, 'FAC.light', 'ordinary', g.id, 'accepted'
                  FROM generate_series(1, :count) n, directory.grid g WHERE g.code = :code RETURNING id)
            INSERT INTO deliberation.topics (case_id, community, title, called, state)
            SELECT c.id, g.id, '灯', '{}', 'screened' FROM c, directory.grid g WHERE g.code = :community

@@ -7,7 +7,6 @@ CREATE TABLE policy (
 -- What deliberation needs to know of a case, as the latest event heard told it.
 CREATE TABLE cases (
     id uuid PRIMARY KEY,
-    seq bigint NOT NULL,
     number text NOT NULL,
     category text NOT NULL,
     urgency text NOT NULL,

@@ -16,14 +16,13 @@ SAVE_POLICY = text(
     " ON CONFLICT (one) DO UPDATE SET name = excluded.name, body = excluded.body"
 ).bindparams(bindparam("body", type_=JSONB))
 POLICY_BODY = text("SELECT body FROM policy")
-# An event that comes late never undoes a later one.
+# The inbox has put a case's events in order.
 LEARN_CASES = text("""
-INSERT INTO cases (id, seq, number, category, urgency, place, phase, reporter, promised_by)
-SELECT * FROM jsonb_to_recordset(:rows) AS r(id uuid, seq bigint, number text, category text, urgency text,
-       place uuid, phase text, reporter uuid, promised_by timestamptz)
-ON CONFLICT (id) DO UPDATE SET seq = excluded.seq, place = excluded.place, phase = excluded.phase,
-       reporter = excluded.reporter, promised_by = excluded.promised_by
- WHERE cases.seq < excluded.seq
+INSERT INTO cases (id, number, category, urgency, place, phase, reporter, promised_by)
+SELECT * FROM jsonb_to_recordset(:rows) AS r(id uuid, number text, category text, urgency text, place uuid,
+       phase text, reporter uuid, promised_by timestamptz)
+ON CONFLICT (id) DO UPDATE SET place = excluded.place, phase = excluded.phase, reporter = excluded.reporter,
+       promised_by = excluded.promised_by
 """).bindparams(bindparam("rows", type_=JSONB))
 
 # -- locks ------------------------------------------------------------------------------------------------
