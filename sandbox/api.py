@@ -2,7 +2,7 @@
 
 import hmac
 import secrets
-from collections.abc import Mapping
+from collections.abc import Awaitable, Callable, Mapping
 from datetime import UTC, datetime
 from typing import Annotated, Any
 from zoneinfo import ZoneInfo
@@ -100,7 +100,7 @@ async def alibaba(request: Request, context: Ctx) -> JSONResponse:
         return _alibaba({"Code": "InvalidVersion", "Message": "Specified parameter Version is not valid."}, 400)
     action = request.headers.get("x-acs-action")
     if action == "SendSms":
-        return await _send_sms(context, parameters)
+        return await _send_sms(context, parameters, request.is_disconnected)
     if action == "QuerySendDetails":
         return await _details(context, parameters)
     return _alibaba({"Code": "InvalidAction.NotFound", "Message": "Specified api is not found."}, 404)
@@ -110,12 +110,11 @@ def _alibaba(body: dict[str, Any], status: int = 200) -> JSONResponse:
     return JSONResponse({"RequestId": secrets.token_hex(16).upper(), **body}, status)
 
 
-async def _send_sms(context: Context, given: Mapping[str, str]) -> JSONResponse:
+async def _send_sms(context: Context, given: Mapping[str, str], hung_up: Callable[[], Awaitable[bool]]) -> JSONResponse:
     if given.get("SignName") != context.settings.sms_sign_name:
         return _alibaba({"Code": "isv.SMS_SIGNATURE_ILLEGAL", "Message": "该账号下找不到对应签名"})
-    parcel = Parcel(
-        "alibaba", "sms", given.get("PhoneNumbers", ""), given.get("TemplateCode", ""), given.get("OutId", "")
-    )
+    phone, template, out_id = (given.get(name, "") for name in ("PhoneNumbers", "TemplateCode", "OutId"))
+    parcel = Parcel("alibaba", "sms", phone, template, out_id, hung_up)
     try:
         ref = await commands.send_sms(context, parcel, given.get("TemplateParam", "{}"), given["SignName"])
     except Refusal as refusal:

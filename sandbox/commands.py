@@ -25,15 +25,21 @@ CONSENTS = 1000
 TOKEN_SECONDS = 7200.0
 
 
+async def _waits() -> bool:
+    return False
+
+
 @dataclass(frozen=True)
 class Parcel:
-    """A message a provider was given. `out_id` is the sender's id for it."""
+    """A message a provider was given. `out_id` is the sender's id for it; `hung_up` tells whether the sender still
+    waits for the answer."""
 
     provider: str
     channel: str
     address: str = field(repr=False)
     template: str
     out_id: str
+    hung_up: Callable[[], Awaitable[bool]] = field(default=_waits, repr=False)
 
 
 async def register_templates(conn: AsyncConnection, templates: Sequence[tuple[str, str, str]]) -> None:
@@ -194,6 +200,8 @@ async def take(context: Context, parcel: Parcel, check: Check, keep: Keep | None
         if repeated:
             return repeated
         values, text = await check(conn)
+        if await parcel.hung_up():  # asked meanwhile, we may have said that we do not know it
+            raise Refusal("isp.SYSTEM_ERROR")
         entry, ref = await _write(conn, context.keys, parcel, values, text, told)
         if keep:
             await keep(conn, entry)

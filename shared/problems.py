@@ -10,6 +10,7 @@ from fastapi import FastAPI, Request
 from fastapi.exceptions import RequestValidationError
 from fastapi.responses import Response
 from starlette.exceptions import HTTPException
+from starlette.requests import ClientDisconnect
 
 from shared.db import DatabaseAway
 
@@ -151,6 +152,10 @@ def install(app: FastAPI) -> None:
     async def _away(request: Request, error: DatabaseAway) -> Response:
         log.warning("database.away", error=str(error))
         return respond(database_away(), request.url.path)
+
+    @app.exception_handler(ClientDisconnect)
+    async def _hung_up(request: Request, error: ClientDisconnect) -> Response:
+        return Response(status_code=499)  # no fault of ours; counted, and read by nobody
 
     @app.exception_handler(HTTPException)
     async def _http(request: Request, error: HTTPException) -> Response:

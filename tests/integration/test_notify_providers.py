@@ -158,7 +158,7 @@ async def test_case_04_killed_before_the_call_it_is_sent_once_after_asking(n: No
     await find_out(n.notify)
     await n.advance(seconds=15)
     await n.run()
-    assert await n.attempts(case) == [("sms", 1, "failed", "unanswered"), ("sms", 2, "delivered", None)]
+    assert await n.attempts(case) == [("sms", 1, "failed", "unsent"), ("sms", 2, "delivered", None)]
     assert len(await n.arrived(case)) == 1
 
 

@@ -50,6 +50,14 @@ def test_case_12_a_temporary_error_is_tried_three_times_fifteen_seconds_apart() 
     assert step(*three, channels=["sms", "wechat"]) == Send((("wechat", 1),))
 
 
+def test_case_04_a_call_that_died_with_us_before_the_provider_heard_of_it_is_no_try() -> None:
+    unsent = [tried("sms", "failed", "unsent", n, ago=15) for n in (1, 2, 3)]
+    assert step(*unsent, channels=["sms"]) == Send((("sms", 4),))
+    refused = [tried("sms", "failed", "isp.SYSTEM_ERROR", n, ago=15) for n in (4, 5, 6)]
+    assert step(*unsent, *refused[:2], channels=["sms"]) == Send((("sms", 6),))
+    assert step(*unsent, *refused, channels=["sms"]) == GiveUp()
+
+
 def test_case_12_nothing_is_sent_while_the_end_of_a_call_is_unknown() -> None:
     assert step(tried("wechat", "unknown", ago=1, wait=60)) == Wait(NOW + timedelta(seconds=59))
 

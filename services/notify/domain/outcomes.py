@@ -5,6 +5,9 @@ from enum import StrEnum
 
 UNANSWERED = "unanswered"
 """Our own code: asked for its status, the provider does not know the message."""
+UNSENT = "unsent"
+"""Our own code: the process that was to make the call died, and the provider does not know the message. The provider
+has had no chance, so it does not count as a try."""
 NEVER_KNOWN = "never-known"
 """Our own code: the end of a call can no longer be found out; the next channel, and the operator."""
 UNREACHABLE = "unreachable"
@@ -31,7 +34,7 @@ class Action(StrEnum):
 
 
 _ALIBABA: Mapping[Action, tuple[str, ...]] = {
-    Action.RETRY: ("SYSTEM_ERROR", UNANSWERED, UNREACHABLE),
+    Action.RETRY: ("SYSTEM_ERROR", UNANSWERED, UNSENT, UNREACHABLE),
     Action.LATER: ("BUSINESS_LIMIT_CONTROL",),
     Action.DROP_ADDRESS: ("MOBILE_NUMBER_ILLEGAL", "receipt"),
     Action.STOP: (

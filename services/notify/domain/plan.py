@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Literal
 
-from services.notify.domain.outcomes import Action, action_for
+from services.notify.domain.outcomes import UNSENT, Action, action_for
 from services.notify.domain.policy import Policy
 
 LIMIT_PAUSE = timedelta(minutes=1)
@@ -103,20 +103,21 @@ def _standing(name: str, tries: Sequence[Attempt], policy: Policy, now: datetime
         return Standing(name, "open")
     last = max(tries, key=lambda attempt: attempt.n)
     if last.state == "failed":
-        return _refused(name, last, len(tries), policy)
+        return _refused(name, last, tries, policy)
     if last.state != "delivered" and last.receipt_by is not None and last.receipt_by <= now:
         return Standing(name, "silent")
     return Standing(name, "live", since=last.receipt_by)
 
 
-def _refused(name: str, last: Attempt, tries: int, policy: Policy) -> Standing:
+def _refused(name: str, last: Attempt, tries: Sequence[Attempt], policy: Policy) -> Standing:
     action = action_for(PROVIDERS[name], last.error or "")
     if action is Action.STOP:
         return Standing(name, "stop")
-    if action not in (Action.RETRY, Action.LATER) or tries >= policy.tries:
+    counted = sum(attempt.error != UNSENT for attempt in tries)
+    if action not in (Action.RETRY, Action.LATER) or counted >= policy.tries:
         return Standing(name, "refused")
     limited = action is Action.LATER
-    return Standing(name, "open", tries, last.at + (LIMIT_PAUSE if limited else policy.pause), limited)
+    return Standing(name, "open", len(tries), last.at + (LIMIT_PAUSE if limited else policy.pause), limited)
 
 
 def _limit(standing: Standing, until: datetime | None) -> Standing:

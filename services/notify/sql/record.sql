@@ -5,7 +5,9 @@ WITH r AS (
         AS r(attempt uuid, state text, ref text, error text, cost numeric, wait float, lease float, again float)
 ), moved AS (
     UPDATE attempt a
-    SET state = r.state, provider_ref = coalesce(r.ref, a.provider_ref), error = r.error,
+    SET state = r.state, provider_ref = coalesce(r.ref, a.provider_ref),
+        -- Whoever was to make the call died before the provider heard of it.
+        error = CASE WHEN a.state = 'sending' AND r.error = 'unanswered' THEN 'unsent' ELSE r.error END,
         cost = coalesce(r.cost, a.cost),
         receipt_by = CASE WHEN a.state = 'unknown' AND r.state = 'unknown' THEN a.receipt_by
                           ELSE public.clock_now() + make_interval(secs => r.wait) END,
