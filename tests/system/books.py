@@ -3,6 +3,7 @@ its name says what that would be."""
 
 from collections import Counter
 from collections.abc import Mapping
+from itertools import product
 from typing import Any
 from uuid import UUID
 
@@ -11,11 +12,12 @@ from sqlalchemy import text
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from chuishao.target import Target, as_owner
+from chuishao.wiring import SERVICES
 from services.routing.store.writing import OVERDUE
 from shared.messaging.events import decode
 from tests.system.residents import Remembered
 
-SERVICES = ("directory", "intake", "routing", "notify", "sandbox")
+NAMES = [service.name for service in SERVICES]
 MUST_BE_EMPTY: Mapping[str, str] = {
     # -- issues and cases -----------------------------------------------------------------------------------
     "an issue without a case": """
@@ -63,21 +65,17 @@ MUST_BE_EMPTY: Mapping[str, str] = {
     **{
         f"an event of {name}'s that was never told": f"SELECT topic, subject, seq FROM {name}.outbox"
         " WHERE published_at IS NULL"
-        for name in SERVICES
+        for name in NAMES
     },
     **{
-        f"an event of {owner}'s that {hearer} has not heard": f"""
-            SELECT o.subject, max(o.seq), s.seq FROM {owner}.outbox o
-              LEFT JOIN {hearer}.seen s ON s.topic = o.topic AND s.subject = o.subject
+        f"an event of {teller}'s that {hearer.name} has not heard ({topic})": f"""
+            SELECT o.subject, max(o.seq), s.seq FROM {teller}.outbox o
+              LEFT JOIN {hearer.name}.seen s ON s.topic = o.topic AND s.subject = o.subject
              WHERE o.topic = '{topic}' GROUP BY o.subject, s.seq HAVING s.seq IS DISTINCT FROM max(o.seq)"""
-        for owner, topic, hearer in (
-            ("intake", "issue", "routing"),
-            ("intake", "issue", "notify"),
-            ("routing", "case", "notify"),
-            ("directory", "directory", "routing"),
-        )
+        for teller, hearer in product(NAMES, SERVICES)
+        for topic in hearer.topics
     },
-    **{f"something in the quarantine of {name}": f"SELECT reason FROM {name}.quarantine" for name in SERVICES},
+    **{f"something in the quarantine of {name}": f"SELECT reason FROM {name}.quarantine" for name in NAMES},
     # -- messages -------------------------------------------------------------------------------------------
     "a message that reached a telephone twice by one channel": """
         SELECT m.key, l.channel, count(*) FROM sandbox.ledger l JOIN notify.message m ON m.id = l.out_id::uuid

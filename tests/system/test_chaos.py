@@ -289,7 +289,7 @@ async def test_case_04_killed_while_a_message_is_sent_it_asks_before_it_sends_ag
         await system.start()
         told = {
             # A provider that never saw it is asked, says so, and gets it once; WeChat is asked under the same id.
-            "P018": [(1, "failed", "unanswered", 1), (2, "delivered", None, 1)],
+            "P018": [(1, "failed", "unsent", 1), (2, "delivered", None, 1)],
             "P016": [(1, "delivered", None, 1)],
             # A provider that had taken it is asked, says so, and nothing is sent.
             "P026": [(1, "sent", None, 1)],
