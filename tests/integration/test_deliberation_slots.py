@@ -19,7 +19,7 @@ from chuishao.wiring import put_district
 from services.deliberation.domain.openings import Window, parse_opening
 from services.deliberation.store import slots
 from services.deliberation.store.slots import Search
-from shared.db import make_engine, transaction
+from shared.db import make_engine, service_url, transaction
 from shared.embedded import Endpoints
 from shared.ids import new_id
 from tests.model.calendar import CHINA
@@ -269,3 +269,23 @@ async def test_the_database_itself_refuses_to_book_anybody_twice_at_one_time(own
         with pytest.raises(IntegrityError, match="bookings_nobody_twice"):
             async with conn.begin_nested():
                 await conn.execute(BOOK, rows[2])
+
+
+async def test_of_two_who_wait_for_each_other_one_gives_way_and_nobody_fails(
+    instance: Endpoints, owner: AsyncEngine
+) -> None:
+    """Each has booked whom the other wants next, as two who plan whole weeks may."""
+    async with transaction(owner) as conn:
+        meetings = await prepare(conn, 4)
+    anna, boris, times = new_id(), new_id(), (MONDAY, MONDAY + HOUR)
+    engine = make_engine(service_url(str(owner.url), "deliberation", KEYS), pool=2)
+    async with transaction(engine) as one, transaction(engine) as other:
+        assert await slots.book_person(one, meetings[0], anna, *times)
+        assert await slots.book_person(other, meetings[1], boris, *times)
+        first = asyncio.create_task(slots.book_person(one, meetings[2], boris, *times))
+        second = asyncio.create_task(slots.book_person(other, meetings[3], anna, *times))
+        done, _ = await asyncio.wait({first, second}, timeout=20, return_when=asyncio.FIRST_COMPLETED)
+        assert [task.result() for task in done] == [False]
+        await (one if first in done else other).rollback()
+        assert await (second if first in done else first)
+    await engine.dispose()

@@ -1,11 +1,11 @@
 """Finding the earliest slot and booking it: the search is one statement, and the database refuses to book anybody or
 any room twice, whoever asks."""
 
-from collections.abc import Sequence
+from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 from uuid import UUID
 
 from sqlalchemy import bindparam, text
@@ -45,6 +45,7 @@ ON CONFLICT DO NOTHING
 SCHEDULED = text("UPDATE topics SET state = 'scheduled', version = version + 1 WHERE id = :topic")
 UNBOOK = text("DELETE FROM bookings WHERE meeting = :meeting AND who = ANY(:who)")
 _DEADLOCK = "40P01"
+T = TypeVar("T")
 
 
 @dataclass(frozen=True)
@@ -113,44 +114,50 @@ async def earliest(conn: AsyncConnection, search: Search) -> Slot | None:
 async def book(conn: AsyncConnection, plan: Plan) -> UUID | None:
     """Books a meeting, or moves the topic's; its id, or None when somebody else was faster: then nothing is changed.
     The topic is locked."""
-    slot = plan.slot
-    people = [seat.person for seat in plan.seats if seat.person in slot.free]
-    seats = [
-        {"person": str(s.person), "ord": n, "kind": s.kind, "required": s.required, "filled_by": s.filled_by}
-        for n, s in enumerate(plan.seats)
-    ]
-    place = {"topic": plan.topic, "venue": slot.venue, "starts": slot.starts, "ends": slot.ends}
+    return await _unless_lost(conn, lambda: _put(conn, plan))
+
+
+async def book_person(conn: AsyncConnection, meeting: UUID, who: UUID, starts: datetime, ends: datetime) -> bool:
+    """Books a person for a meeting that stands; False when they are somewhere else then."""
+
+    async def again() -> bool:
+        await unbook(conn, meeting, [who])
+        await _book(conn, meeting, [who], starts, ends)
+        return True
+
+    return bool(await _unless_lost(conn, again))
+
+
+async def _unless_lost(conn: AsyncConnection, work: Callable[[], Awaitable[T]]) -> T | None:
+    """Does `work`, or undoes all of it and gives None when somebody has booked before, or when two who wait for each
+    other have to be parted and it is this one that gives way."""
     try:
         async with conn.begin_nested():
-            meeting: UUID = (
-                await conn.execute(
-                    PUT_MEETING,
-                    {**place, **{name: getattr(plan, name) for name in ("chair", "quorum", "reminder", "moves")}},
-                )
-            ).scalar_one()
-            for statement in CLEAR:
-                await conn.execute(statement, {"meeting": meeting})
-            await conn.execute(SEAT, {"meeting": meeting, "free": people, "seats": seats})
-            await _book(conn, meeting, [slot.venue, *people], slot.starts, slot.ends)
-            await conn.execute(SCHEDULED, {"topic": plan.topic})
+            return await work()
     except _Lost:
         return None
     except DBAPIError as error:
         if getattr(error.orig, "sqlstate", "") == _DEADLOCK:
             return None
         raise
+
+
+async def _put(conn: AsyncConnection, plan: Plan) -> UUID:
+    slot = plan.slot
+    facts = {name: getattr(plan, name) for name in ("topic", "chair", "quorum", "reminder", "moves")}
+    place = {"venue": slot.venue, "starts": slot.starts, "ends": slot.ends}
+    meeting: UUID = (await conn.execute(PUT_MEETING, {**facts, **place})).scalar_one()
+    for statement in CLEAR:
+        await conn.execute(statement, {"meeting": meeting})
+    people = [seat.person for seat in plan.seats if seat.person in slot.free]
+    seats = [
+        {"person": str(s.person), "ord": n, "kind": s.kind, "required": s.required, "filled_by": s.filled_by}
+        for n, s in enumerate(plan.seats)
+    ]
+    await conn.execute(SEAT, {"meeting": meeting, "free": people, "seats": seats})
+    await _book(conn, meeting, [slot.venue, *people], slot.starts, slot.ends)
+    await conn.execute(SCHEDULED, {"topic": plan.topic})
     return meeting
-
-
-async def book_person(conn: AsyncConnection, meeting: UUID, who: UUID, starts: datetime, ends: datetime) -> bool:
-    """Books a person for a meeting that stands; False when they are somewhere else then."""
-    try:
-        async with conn.begin_nested():
-            await conn.execute(UNBOOK, {"meeting": meeting, "who": [who]})
-            await _book(conn, meeting, [who], starts, ends)
-    except _Lost:
-        return False
-    return True
 
 
 async def _book(conn: AsyncConnection, meeting: UUID, who: Sequence[UUID], starts: datetime, ends: datetime) -> None:
