@@ -169,6 +169,15 @@ async def test_the_owners_committee_that_is_missing_has_a_named_substitute(world
     )
 
 
+async def test_a_unit_bound_to_the_compound_has_a_standing_seat(world: World) -> None:
+    (seat,) = await world.rows("SELECT * FROM directory.seat WHERE kind = '包联单位'")
+    await world.sql("DELETE FROM directory.seat WHERE kind = '包联单位'")
+    topic = await scheduled(world)
+    seats = [(s["kind"], s["person"], s["filled_by"]) for s in (await topic.meeting())["seats"]]
+    assert ("包联单位", "P045", None) in seats
+    await world.sql("INSERT INTO directory.seat (grid, kind, person) VALUES (:grid, :kind, :person)", **seat)
+
+
 async def test_who_is_away_is_not_planned_with(world: World) -> None:
     topic = await (await propose(world)).screen()
     away = {"from": "2026-11-20T00:00:00+08:00", "to": "2026-12-10T12:00:00+08:00"}
