@@ -1,15 +1,16 @@
 """The HTTP server as part of a process that does other things too."""
 
 import asyncio
+import signal
 from collections.abc import AsyncIterator, Coroutine
 from contextlib import asynccontextmanager
-from typing import Any
-
-from starlette.applications import Starlette
+from typing import TYPE_CHECKING, Any
 
 from chuishao.target import console
-from chuishao.wiring import make_server, on_signal
 from shared.settings import Settings
+
+if TYPE_CHECKING:
+    from starlette.applications import Starlette
 
 LEAVE_SECONDS = 5.0
 
@@ -22,7 +23,8 @@ async def until_signalled(work: Coroutine[Any, Any, None]) -> None:
         if not task.cancelling():  # a second Ctrl-C must not disturb the first one's tidying up
             task.cancel()
 
-    on_signal(stop)
+    for number in (signal.SIGINT, signal.SIGTERM):
+        asyncio.get_running_loop().add_signal_handler(number, stop)
     try:
         await task
     except asyncio.CancelledError:
@@ -30,8 +32,10 @@ async def until_signalled(work: Coroutine[Any, Any, None]) -> None:
 
 
 @asynccontextmanager
-async def serving(app: Starlette, settings: Settings) -> AsyncIterator["asyncio.Task[None]"]:
+async def serving(app: "Starlette", settings: Settings) -> AsyncIterator["asyncio.Task[None]"]:
     """Answers requests from when the block begins; at its end takes no more and finishes those begun."""
+    from chuishao.wiring import make_server
+
     server = make_server(app, settings)
     task = asyncio.create_task(server.serve(), name="http")
     try:

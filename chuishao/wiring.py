@@ -2,7 +2,6 @@
 
 import asyncio
 import contextlib
-import signal
 from collections.abc import AsyncIterator, Callable, Iterator
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
@@ -196,10 +195,3 @@ def make_server(app: Starlette, settings: Settings) -> Server:
         server_header=False,
     )
     return Server(config)
-
-
-def on_signal(stop: Callable[[], None]) -> None:
-    """Ctrl-C and SIGTERM end the process in order."""
-    loop = asyncio.get_running_loop()
-    for number in (signal.SIGINT, signal.SIGTERM):
-        loop.add_signal_handler(number, stop)

@@ -2,6 +2,7 @@
 
 import asyncio
 import contextlib
+import importlib
 from collections.abc import AsyncIterator
 from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass
@@ -11,6 +12,7 @@ from typing import Annotated
 import typer
 
 from chuishao.progress import Steps
+from chuishao.serving import serving, until_signalled
 from chuishao.target import DataDir, check_providers, console, fail, find, keep_address, read_settings, run
 from shared.embedded import Embedded, check_port
 from shared.keys import Keys
@@ -62,34 +64,40 @@ def up(
 
 def _start(wish: Wish) -> None:
     """Ends the command with a line when what is wished for cannot be."""
+    try:
+        run(until_signalled(_up(wish)))
+    except Exception as error:
+        _explain(error)
+        raise
+
+
+def _explain(error: Exception) -> None:
+    """Ends the command when a person can help."""
     from chuishao import wiring
-    from chuishao.serving import until_signalled
     from services.directory.domain.workbook import BadWorkbook
     from services.routing.policy import BadPolicy
 
-    try:
-        run(until_signalled(_up(wish)))
-    except wiring.ClockMoved:
+    if isinstance(error, wiring.ClockMoved):
         fail(
             "这个数据库的时钟被拨过：演示就设 CHUISHAO_CLOCK=adjustable，真实部署请换一个数据目录",
             "the clock of this database was moved: set CHUISHAO_CLOCK=adjustable, or take another directory",
         )
-    except BadPolicy as error:
+    if isinstance(error, BadPolicy):
         fail(f"政策不能用：{error}", "the policy is refused")
-    except BadWorkbook as error:
+    if isinstance(error, BadWorkbook):
         faults = "\n  ".join(str(fault) for fault in error.rows)
         fail(f"工作簿不能用：\n  {faults}", "the workbook is refused")
 
 
 async def _up(wish: Wish) -> None:
-    from chuishao import wiring
-    from chuishao.serving import serving
-
     settings = wish.settings
     check_port(settings.port, settings.host)
     async with AsyncExitStack() as stack:
         with Steps() as steps:
+            # The services are read in while the servers start: a second or two of the newcomer's time.
+            loading = asyncio.create_task(asyncio.to_thread(importlib.import_module, "chuishao.wiring"))
             servers = await stack.enter_async_context(_servers(settings, steps))
+            wiring = await loading
             configure_logging(settings.log_level, settings.data / "log" / "chuishao.log")
             await _fill(wish, servers, steps)
             steps.step("各项服务")
