@@ -34,8 +34,8 @@ SLOT, RASTER = timedelta(hours=2), timedelta(minutes=30)
 # Of each community: a room, a chair and the six; every meeting has a resident of its own.
 FILL = text("""
 WITH n AS (SELECT generate_series(0, :meetings - 1) AS n),
-c AS (INSERT INTO cases (id, number, category, urgency, place, phase)
-      SELECT uuidv7(), n::text, 'FAC.light', 'ordinary', uuidv7(), 'accepted' FROM n RETURNING id, number),
+c AS (INSERT INTO cases (id, number, category, urgency, place, phase, complained)
+      SELECT uuidv7(), n::text, 'FAC.light', 'ordinary', uuidv7(), 'accepted', '{}' FROM n RETURNING id, number),
 t AS (INSERT INTO topics (case_id, community, title, called, state)
       SELECT id, uuidv7(), number, '{}', 'scheduled' FROM c RETURNING id, title),
 m AS (INSERT INTO meetings (topic, venue, starts, ends, chair, quorum, moves_left)
