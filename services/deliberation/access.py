@@ -7,7 +7,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 
 from services.deliberation.domain.states import ACTS, CHAIR, DESK, SEAT, State, can
 from services.deliberation.store import reading
-from services.deliberation.store.reading import Ties, Topic
+from services.deliberation.store.reading import Topic
 from shared.auth import Principal
 from shared.problems import forbidden, not_found
 
@@ -44,18 +44,18 @@ class Access:
 async def access(conn: AsyncConnection, caller: Principal, id_: UUID | None) -> Access:
     """Raises 404 for whoever is no party to the topic: no desk above its place, not its chair, no seat, not the
     resident concerned, not command."""
-    topic = await reading.topic(conn, id_) if id_ else None
+    topic = await reading.topic(conn, id_, caller.person) if id_ else None
     if topic is None:
         raise not_found()
-    ties = await reading.ties(conn, topic.id, caller.person) if caller.person else Ties()
-    found = look(topic, ties, caller)
-    if not (found.relations or ties.reports or caller.role == COMMAND):
+    found = look(topic, caller)
+    if not (found.relations or topic.reports or caller.role == COMMAND):
         raise not_found()
     return found
 
 
-def look(topic: Topic, ties: Ties, caller: Principal) -> Access:
-    held = {DESK: ties.desk, CHAIR: ties.chair, SEAT: ties.seat}
+def look(topic: Topic, caller: Principal) -> Access:
+    """What the caller is to a topic that was read for him."""
+    held = {DESK: topic.is_desk, CHAIR: topic.is_chair, SEAT: topic.is_seated}
     return Access(topic, frozenset(name for name, has in held.items() if has), caller.person, caller.role)
 
 

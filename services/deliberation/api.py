@@ -101,8 +101,7 @@ async def list_topics(
             limit=limit + 1,
         )
         tasks = await reading.tasks(conn, [topic.meeting for topic in topics])
-        found = [look(topic, await reading.ties(conn, topic.id, caller.person), caller) for topic in topics]
-    return page([present.topic(each, tasks) for each in found], limit, lambda item: (item["id"],))
+    return page([present.topic(look(each, caller), tasks) for each in topics], limit, lambda item: (item["id"],))
 
 
 @router.get("/topics/{id}")

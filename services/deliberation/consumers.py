@@ -12,7 +12,7 @@ from shared.contracts.case import CaseClosed, CaseEvent
 from shared.messaging.events import Event
 from shared.service import Context
 
-KNOWN = {"number", "category", "urgency", "place", "phase", "reporter", "promised_by"}
+KNOWN = {"number", "category", "urgency", "place", "phase", "reporter", "recused", "promised_by"}
 
 
 async def cases_changed(conn: AsyncConnection, _: Context, events: Sequence[Event]) -> None:

@@ -131,9 +131,9 @@ async def schedule(
     """Books the earliest slot of the span for a locked topic, or moves its meeting there. Gives why not (see WHY), or
     None; a meeting that is where it would be planned now stays as it is."""
     chair = await reading.secretary(conn, topic.community)
-    if chair is None:
+    if chair is None or chair in topic.complained:
         return "no_chair"
-    people = await reading.people(conn, topic.place, topic.called)
+    people = await reading.people(conn, topic)
     seats = fill(policy.seats.six, people, chair, topic.reporter, topic.called)
     if sum(seat.required for seat in seats) < policy.seats.quorum:
         return "no_quorum"

@@ -178,6 +178,15 @@ async def test_a_unit_bound_to_the_compound_has_a_standing_seat(world: World) ->
     await world.sql("INSERT INTO directory.seat (grid, kind, person) VALUES (:grid, :kind, :person)", **seat)
 
 
+async def test_whoever_is_complained_of_has_no_seat(world: World) -> None:
+    """P041 leads the unit as well; the owners' committee is spoken for by another of the volunteers."""
+    path = f"/api/directory/grids/{U1}/posts/leader"
+    assert (await world.call("PUT", path, "admin", json={"person": SIX[1]})).status_code == 200
+    topic = await scheduled(world, issue=await world.report(U1, about_leader=True))
+    assert SIX[1] not in [seat["person"] for seat in (await topic.meeting())["seats"]]
+    assert (await world.call("PUT", path, "admin", json={"person": "P016"})).status_code == 200
+
+
 async def test_who_is_away_is_not_planned_with(world: World) -> None:
     topic = await (await propose(world)).screen()
     away = {"from": "2026-11-20T00:00:00+08:00", "to": "2026-12-10T12:00:00+08:00"}
@@ -242,8 +251,8 @@ async def test_a_week_is_planned_by_the_subdistrict_or_above(world: World) -> No
 async def screened_topics(world: World, count: int) -> list[UUID]:
     """Many topics of one compound at once, as if each had been proposed and screened."""
     rows = await world.rows(
-        """WITH c AS (INSERT INTO deliberation.cases (id, number, category, urgency, place, phase)
-               SELECT uuidv7(), n::text, 'FAC.light', 'ordinary', g.id, 'accepted'
+        """WITH c AS (INSERT INTO deliberation.cases (id, number, category, urgency, place, phase, complained)
+               SELECT uuidv7(), n::text, 'FAC.light', 'ordinary', g.id, 'accepted', '{}'
                  FROM generate_series(1, :count) n, directory.grid g WHERE g.code = :code RETURNING id)
            INSERT INTO deliberation.topics (case_id, community, title, called, state)
            SELECT c.id, g.id, '灯', '{}', 'screened' FROM c, directory.grid g WHERE g.code = :community

@@ -38,8 +38,8 @@ async def prepare(conn: Any, count: int) -> list[UUID]:
     await conn.execute(text("TRUNCATE bookings, seats, meetings, topics, tasks, history, cases"))
     await conn.execute(
         text(
-            """WITH c AS (INSERT INTO cases (id, number, category, urgency, place, phase)
-                     SELECT uuidv7(), '1', 'FAC.light', 'ordinary', uuidv7(), 'assigned'
+            """WITH c AS (INSERT INTO cases (id, number, category, urgency, place, phase, complained)
+                     SELECT uuidv7(), '1', 'FAC.light', 'ordinary', uuidv7(), 'assigned', '{}'
                        FROM generate_series(1, :count) RETURNING id),
                     t AS (INSERT INTO topics (case_id, community, title, called, state)
                      SELECT id, uuidv7(), '灯', '{}', 'scheduled' FROM c RETURNING id)

@@ -6,7 +6,7 @@ import pytest
 import pytest_asyncio
 
 from tests.integration.meetings import CHAIR, DESK, OUTSIDE, SIX, problem, propose, scheduled, try_propose
-from tests.world import U1, World
+from tests.world import U1, C, World
 
 
 @pytest_asyncio.fixture(autouse=True, loop_scope="session")
@@ -39,6 +39,17 @@ async def test_nobody_else_proposes(world: World) -> None:
         assert (await try_propose(world, issue, who)).status_code == status, who
     assert (await world.call("POST", "/api/deliberation/topics", json={})).status_code == 401
     assert await world.scalar("SELECT count(*) FROM deliberation.topics") == 0
+
+
+async def test_whoever_is_complained_of_learns_nothing_of_it(world: World) -> None:
+    """The community's own people: the desk above proposes, and neither community desk nor secretary sees it."""
+    issue = await world.report(C, about_leader=True)
+    assert (await try_propose(world, issue, DESK)).status_code == 404
+    topic = await propose(world, issue, "P002")
+    for who in (DESK, "P004", CHAIR):
+        assert (await world.call("GET", f"/api/deliberation/topics/{topic.id}", who)).status_code == 404, who
+        assert (await world.call("GET", "/api/deliberation/topics", who)).json()["items"] == []
+    assert (await topic.get("P001"))["can"] == ["withdraw"]
 
 
 async def test_what_cannot_wait_is_not_deliberated(world: World) -> None:

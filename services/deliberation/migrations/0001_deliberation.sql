@@ -13,6 +13,7 @@ CREATE TABLE cases (
     place uuid NOT NULL,
     phase text NOT NULL,
     reporter uuid,
+    complained uuid[] NOT NULL,          -- whom the reporter complains of: they learn nothing of it by their posts
     promised_by timestamptz
 ) WITH (fillfactor = 80);
 

@@ -6,37 +6,37 @@ from datetime import datetime
 from typing import Any
 from uuid import UUID
 
-from sqlalchemy import text
+from sqlalchemy import Uuid, bindparam, text
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 BOUND_UNIT = "包联单位"
 
-# A topic with its case, its meeting if it has one, and the words for both.
-_TOPIC = """
+# What ties a person to a topic: a desk on the way up, the chair, a seat, having reported it. Somebody whom the case
+# complains of is tied by nothing.
+_DESK = """(:person <> ALL (c.complained) AND EXISTS (SELECT FROM directory.v1_path p
+       JOIN directory.v1_post o ON o.grid = p.up
+       WHERE p.grid = c.place AND p.rank >= 5 AND o.kind = 'desk' AND o.person = :person))"""
+_CHAIR = """(:person <> ALL (c.complained) AND EXISTS (SELECT FROM directory.v1_post o
+       WHERE o.grid = t.community AND o.kind = 'secretary' AND o.person = :person))"""
+_SEAT = """EXISTS (SELECT FROM seats s WHERE s.meeting = m.id AND :person IN (s.person, s.substitute))"""
+# A topic with its case, its meeting if it has one, the words for both, and the caller's ties.
+_TOPIC = f"""
 SELECT t.id, t.case_id, t.community, t.title, t.called, t.state, t.ended_how, t.screen_by, t.version,
-       c.number, c.category, c.urgency, c.place, c.phase, c.reporter, c.promised_by,
+       c.number, c.category, c.urgency, c.place, c.phase, c.reporter, c.complained,
        g.code AS community_code, g.label AS community_label,
        m.id AS meeting, m.venue, m.starts, m.ends, m.chair, m.quorum, m.sequence, m.moves_left, m.result,
-       v.code AS venue_code, v.label AS venue_label, public.clock_now() AS now
+       v.code AS venue_code, v.label AS venue_label, public.clock_now() AS now,
+       coalesce({_DESK}, false) AS is_desk, coalesce({_CHAIR}, false) AS is_chair,
+       coalesce({_SEAT}, false) AS is_seated, coalesce(c.reporter = :person, false) AS reports
   FROM topics t
   JOIN cases c ON c.id = t.case_id
   JOIN directory.v1_grid g ON g.id = t.community
   LEFT JOIN meetings m ON m.topic = t.id
   LEFT JOIN directory.v1_venue v ON v.id = m.venue
 """
-TOPIC = text(_TOPIC + " WHERE t.id = :id")
+_PERSON = bindparam("person", type_=Uuid)
+TOPIC = text(_TOPIC + " WHERE t.id = :id").bindparams(_PERSON)
 TOPIC_OF_MEETING = text("SELECT topic FROM meetings WHERE id = :id")
-# What ties a person to a topic: a desk on the way up, the chair, a seat, having reported it.
-_DESK = """EXISTS (SELECT FROM directory.v1_path p JOIN directory.v1_post o ON o.grid = p.up
-       WHERE p.grid = c.place AND p.rank >= 5 AND o.kind = 'desk' AND o.person = :person)"""
-_CHAIR = """EXISTS (SELECT FROM directory.v1_post o
-       WHERE o.grid = t.community AND o.kind = 'secretary' AND o.person = :person)"""
-_SEAT = """EXISTS (SELECT FROM meetings m JOIN seats s ON s.meeting = m.id
-       WHERE m.topic = t.id AND :person IN (s.person, s.substitute))"""
-TIES = text(f"""
-SELECT {_DESK} AS desk, {_CHAIR} AS chair, {_SEAT} AS seat, coalesce(c.reporter = :person, false) AS reports
-  FROM topics t JOIN cases c ON c.id = t.case_id WHERE t.id = :id
-""")
 # Topics the caller may see, oldest first.
 LIST = text(
     _TOPIC
@@ -47,7 +47,7 @@ LIST = text(
    AND (:everything OR c.reporter = :person OR {_DESK} OR {_CHAIR} OR {_SEAT})
  ORDER BY t.id LIMIT :limit
 """
-)
+).bindparams(_PERSON)
 SEATS = text("""
 SELECT s.*, p.no, u.no AS substitute_no FROM seats s
   LEFT JOIN directory.v1_person p ON p.id = s.person
@@ -61,13 +61,11 @@ SELECT k.id, k.text, g.code AS grid, k.department, coalesce(g.label, d.label) AS
   LEFT JOIN directory.v1_department d ON d.code = k.department
  WHERE k.meeting = ANY(:meetings) ORDER BY k.id
 """)
-# Which of the caller's desks is on the way up from a case's place, and the community there.
-CASE = text("""
-SELECT c.*, (SELECT p.up FROM directory.v1_path p WHERE p.grid = c.place AND p.rank = 5) AS community,
-       EXISTS (SELECT FROM directory.v1_path p JOIN directory.v1_post o ON o.grid = p.up
-       WHERE p.grid = c.place AND p.rank >= 5 AND o.kind = 'desk' AND o.person = :person) AS desk
+# The community a case lies in, and whether the caller has a desk on the way up from its place.
+CASE = text(f"""
+SELECT c.*, (SELECT p.up FROM directory.v1_path p WHERE p.grid = c.place AND p.rank = 5) AS community, {_DESK} AS desk
   FROM cases c WHERE c.id = :id
-""")
+""").bindparams(_PERSON)
 OPEN_TOPIC = text(
     "SELECT id, state FROM topics WHERE case_id = :case AND state IN ('proposed', 'screened', 'scheduled', 'held')"
 )
@@ -116,7 +114,7 @@ SELECT id, opening FROM fit WHERE rank = (SELECT min(rank) FROM fit) ORDER BY co
 
 @dataclass(frozen=True, kw_only=True)
 class Topic:
-    """A topic with what it is about and, from planning on, its meeting."""
+    """A topic with what it is about, from planning on its meeting, and what ties the caller to it."""
 
     id: UUID
     case_id: UUID
@@ -133,7 +131,7 @@ class Topic:
     place: UUID
     phase: str
     reporter: UUID | None
-    promised_by: datetime | None
+    complained: list[UUID]
     community_code: str
     community_label: str
     meeting: UUID | None
@@ -148,6 +146,10 @@ class Topic:
     venue_code: str
     venue_label: str
     now: datetime
+    is_desk: bool
+    is_chair: bool
+    is_seated: bool
+    reports: bool
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -167,18 +169,9 @@ class SeatRow:
     substitute_no: str | None
 
 
-@dataclass(frozen=True)
-class Ties:
-    """What ties a person to a topic."""
-
-    desk: bool = False
-    chair: bool = False
-    seat: bool = False
-    reports: bool = False
-
-
-async def topic(conn: AsyncConnection, id_: UUID) -> Topic | None:
-    row = (await conn.execute(TOPIC, {"id": id_})).mappings().one_or_none()
+async def topic(conn: AsyncConnection, id_: UUID, person: UUID | None = None) -> Topic | None:
+    """The topic, with the ties of `person`."""
+    row = (await conn.execute(TOPIC, {"id": id_, "person": person})).mappings().one_or_none()
     return Topic(**row) if row else None
 
 
@@ -190,10 +183,6 @@ async def topic_of(conn: AsyncConnection, meeting: UUID) -> UUID | None:
 async def topics(conn: AsyncConnection, **where: Any) -> list[Topic]:
     """A page of topics; see LIST for the filters."""
     return [Topic(**row) for row in (await conn.execute(LIST, where)).mappings()]
-
-
-async def ties(conn: AsyncConnection, id_: UUID, person: UUID | None) -> Ties:
-    return Ties(**(await conn.execute(TIES, {"id": id_, "person": person})).mappings().one())
 
 
 async def seats(conn: AsyncConnection, meeting: UUID | None) -> list[SeatRow]:
@@ -216,11 +205,12 @@ async def is_desk(conn: AsyncConnection, person: UUID | None) -> bool:
     return bool((await conn.execute(IS_DESK, {"person": person})).scalar_one())
 
 
-async def people(conn: AsyncConnection, place: UUID, called: Sequence[str]) -> dict[str, list[UUID]]:
-    """Kind -> who may sit for it, in order."""
+async def people(conn: AsyncConnection, topic: Topic) -> dict[str, list[UUID]]:
+    """Kind -> who may sit for it, in order; nobody the case complains of."""
     found: dict[str, list[UUID]] = {}
-    for row in await conn.execute(PEOPLE, {"place": place, "called": list(called), "unit": BOUND_UNIT}):
-        found.setdefault(row.kind, []).append(row.person)
+    for row in await conn.execute(PEOPLE, {"place": topic.place, "called": topic.called, "unit": BOUND_UNIT}):
+        if row.person not in topic.complained:
+            found.setdefault(row.kind, []).append(row.person)
     return found
 
 

@@ -16,13 +16,15 @@ SAVE_POLICY = text(
     " ON CONFLICT (one) DO UPDATE SET name = excluded.name, body = excluded.body"
 ).bindparams(bindparam("body", type_=JSONB))
 POLICY_BODY = text("SELECT body FROM policy")
-# The inbox has put a case's events in order.
+# The inbox has put a case's events in order. Who is recused and did not report it is complained of.
 LEARN_CASES = text("""
-INSERT INTO cases (id, number, category, urgency, place, phase, reporter, promised_by)
-SELECT * FROM jsonb_to_recordset(:rows) AS r(id uuid, number text, category text, urgency text, place uuid,
-       phase text, reporter uuid, promised_by timestamptz)
+INSERT INTO cases (id, number, category, urgency, place, phase, reporter, complained, promised_by)
+SELECT id, number, category, urgency, place, phase, reporter,
+       array_remove(recused, reporter), promised_by
+  FROM jsonb_to_recordset(:rows) AS r(id uuid, number text, category text, urgency text, place uuid, phase text,
+       reporter uuid, recused uuid[], promised_by timestamptz)
 ON CONFLICT (id) DO UPDATE SET place = excluded.place, phase = excluded.phase, reporter = excluded.reporter,
-       promised_by = excluded.promised_by
+       complained = excluded.complained, promised_by = excluded.promised_by
 """).bindparams(bindparam("rows", type_=JSONB))
 
 # -- locks ------------------------------------------------------------------------------------------------
