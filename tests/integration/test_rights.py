@@ -101,6 +101,13 @@ QUERIES = {
     "GET /api/notify/messages": "issue={id}",
     "GET /api/deliberation/topics": "limit=200",
 }
+NOTHING = "0199a000-0000-7000-8000-000000000000"
+WRONG_SECRET = (
+    40001,
+    40002,
+    40013,
+    40014,
+)  # a provider's codes for a secret, a grant, an account, a token it knows not
 # Whom the body alone tells from others: what he names in it is settled after the form.
 BY_BODY = {"POST /api/intake/issues#own", "POST /api/intake/issues#on_behalf", *deliberated.BY_BODY}
 BY_BODY_FOR = {("PUT /api/intake/issues/{id}/place", "desk_elsewhere"), *deliberated.BY_BODY_FOR}
@@ -321,26 +328,30 @@ async def test_who_may_is_settled_before_the_body_is_looked_at(scene: Scene, req
 
 @pytest.mark.parametrize("request_", MATRIX["open"])
 async def test_what_is_open_answers_anybody(world: World, request_: str) -> None:
-    method, _, path = request_.replace("{service}", "routing").replace("{code}", U1).partition(" ")
-    answer = await world.http.request(method, path, json={"text": "灯"} if method == "POST" else None)
-    assert answer.status_code == 200
+    address = request_.replace("{service}", "routing").replace("{code}", U1).replace("{no}", "P016")
+    method, _, path = address.partition(" ")
+    body = {"text": "灯"} if method == "POST" else None
+    status = 200
+    if request_.endswith("/click"):
+        body, status = {"message": NOTHING, "button": "acknowledge"}, 404  # no card arrived to press on
+    async with world.http.stream(method, path, json=body) as answer:  # one of them never ends
+        assert answer.status_code == status
 
 
 @pytest.mark.parametrize("request_", MATRIX["secret"])
 async def test_a_providers_door_stays_shut_without_its_secret(world: World, request_: str) -> None:
     method, _, path = request_.partition(" ")
     answer = await world.http.request(method, path.format(secret="0" * 32), json={})
-    assert answer.status_code in (400, 404) or answer.json()["errcode"] in (40001, 40002)
+    assert answer.status_code in (400, 404) or answer.json()["errcode"] in WRONG_SECRET
 
 
 # -- beyond the table -------------------------------------------------------------------------------------------
 async def test_what_one_may_not_know_of_answers_like_what_does_not_exist(scene: Scene) -> None:
     issue = await scene.case("GET /api/routing/cases/{id}")
-    nothing = "0199a000-0000-7000-8000-000000000000"
     for path in ("routing/cases", "routing/track", "intake/issues"):
         for who in ("P016", "P026", "department:WATER"):
             real, unreal = [
-                (await scene.world.call("GET", f"/api/{path}/{id_}", who)).json() for id_ in (issue.id, nothing)
+                (await scene.world.call("GET", f"/api/{path}/{id_}", who)).json() for id_ in (issue.id, NOTHING)
             ]
             assert {**real, "instance": ""} == {**unreal, "instance": ""}
             assert real["status"] == 404
