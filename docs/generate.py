@@ -1,18 +1,21 @@
 """`python docs/generate.py [--check]`: writes what documents say from the code.
 
-These are the settings in the README, the services in `docs/architecture.md`, the acts and clocks in `docs/whistle.md`,
-and all of `docs/states.md` and `docs/events.md`. `--check` writes nothing and fails when something is not up to date.
+These are the settings in the README, the services in `docs/architecture.md`, the acts and clocks in `docs/whistle.md`
+and `docs/deliberation.md`, and all of `docs/states.md` and `docs/events.md`. `--check` writes nothing and fails when something is not up to date.
 """
 
 import ast
 import inspect
 import sys
 from collections.abc import Collection, Iterable, Iterator, Mapping
+from datetime import timedelta
 from itertools import groupby
 from pathlib import Path
 
 from chuishao.wiring import SERVICES
 from services.deliberation.domain import states as topics
+from services.deliberation.domain.seats import CHAIR, RESIDENT
+from services.deliberation.policy import load as load_deliberation
 from services.routing.domain import states as cases
 from services.routing.domain import whistle
 from services.routing.domain.terms import Term
@@ -27,6 +30,7 @@ EVENTS = ROOT / "docs" / "events.md"
 SETTINGS = ROOT / "shared" / "settings.py"
 ARCHITECTURE = ROOT / "docs" / "architecture.md"
 WHISTLE = ROOT / "docs" / "whistle.md"
+DELIBERATION = ROOT / "docs" / "deliberation.md"
 
 CHINESE = {
     "data": "内置部署的数据目录：两个服务器的数据、密钥、正在运行的记录",
@@ -75,6 +79,15 @@ WHISTLE_TERMS = {
     "decide": "the arbiter decides a dispute",
     "rest": "what the case has left of its own term afterwards, at least",
     "addition": "a second whistle is an addition to the first",
+}
+MEETING_TERMS = {
+    "screening": "the secretary screens a topic, or it is over",
+    "notice": "from planning to the meeting, at least",
+    "urgent_notice": "the same for an urgent case",
+    "slot": "how long a meeting is",
+    "raster": "meetings begin on these",
+    "horizon": "how far ahead a slot is looked for",
+    "reminder": "the reminder before it begins",
 }
 TOPIC_WHO = {
     topics.DESK: "desk 值班台",
@@ -125,7 +138,8 @@ Disputed, extended and overdue are flags beside the state; more in [whistle.md](
 
 ## Topic and meeting 协商议事
 
-A topic has one meeting at most, and the meeting's state follows from the topic's.
+A topic has one meeting at most, and the meeting's state follows from the topic's; more in
+[deliberation.md](deliberation.md).
 
 {topics}
 """
@@ -200,6 +214,34 @@ def clocks_table() -> str:
         rows.append([f"`{name}`", said, _term(terms.report_in), _term(terms.result)])
     rest = [[f"`{name}`", words, _term(getattr(policy, name))] for name, words in WHISTLE_TERMS.items()]
     return f"{_table(rows)}\n\n{_table([['', 'what', 'how long'], *rest])}"
+
+
+def seats_table() -> str:
+    """Who sits in a meeting, by the default preset."""
+    seats = load_deliberation("default").seats
+    rows = [["", "seat", "where it has nobody", "counts for the quorum"]]
+    rows.append(["1", CHAIR, "no meeting", "no"])
+    rows += [
+        ["6", each.kind, ", ".join(each.substitutes), f"yes, {seats.quorum} of the six"] for each in seats.standing
+    ]
+    rows += [["N", kind, "–", "no"] for kind in (RESIDENT, "a department", *seats.called)]
+    return _table(rows)
+
+
+def meeting_clocks_table() -> str:
+    """How long what takes in deliberation, by the default policy."""
+    policy = load_deliberation("default")
+    rows = [[f"`{name}`", words, _span(getattr(policy, name))] for name, words in MEETING_TERMS.items()]
+    if policy.hours:
+        rows.append(["`hours`", "the time of day", f"{policy.hours.days} {policy.hours.opens}–{policy.hours.until}"])
+    rows.append(["`postponements`", "how often the chair may move it", str(policy.postponements)])
+    return _table([["", "what", "how long"], *rows])
+
+
+def _span(span: timedelta) -> str:
+    """In the largest unit that leaves no rest."""
+    units = (("d", timedelta(days=1)), ("h", timedelta(hours=1)), ("min", timedelta(minutes=1)))
+    return next(f"{span // unit} {name}" for name, unit in units if not span % unit)
 
 
 def _term(term: Term) -> str:
@@ -289,6 +331,12 @@ def wanted() -> dict[Path, str]:
             WHISTLE,
             acts=acts_table(whistle.WHISTLE_ACTS, WHISTLE_WHO, whistle.STATES),
             clocks=clocks_table(),
+        ),
+        DELIBERATION: _filled(
+            DELIBERATION,
+            acts=acts_table(topics.ACTS, TOPIC_WHO, topics.STATES),
+            seats=seats_table(),
+            clocks=meeting_clocks_table(),
         ),
         STATES: states,
         EVENTS: events_page(),
