@@ -1,7 +1,8 @@
 """`python docs/generate.py [--check]`: writes what documents say from the code.
 
 These are the settings in the README, the services in `docs/architecture.md`, the acts and clocks in `docs/whistle.md`
-and `docs/deliberation.md`, and all of `docs/states.md` and `docs/events.md`. `--check` writes nothing and fails when something is not up to date.
+and `docs/deliberation.md`, and all of `docs/states.md` and `docs/events.md`. `--check` writes nothing and fails when
+something is not up to date.
 """
 
 import ast
