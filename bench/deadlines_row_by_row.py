@@ -82,9 +82,9 @@ class RowByRow:
         """One level up, in a transaction of its own."""
         async with self._session.begin() as session:
             case = await session.get_one(self._model.cases, id_, with_for_update=True)
-            now: datetime = await session.scalar(select(func.clock_now()))
+            now: datetime = (await session.execute(select(func.clock_now()))).scalar_one()
             why = "accept_timeout" if case.accept_by and case.accept_by <= now else "resolve_timeout"
-            skipped = []
+            skipped: list[tuple[int, UUID, str]] = []
             for rank, grid in await self._levels(session, case):
                 post, person, reason = await self._seat(session, case, grid, now)
                 if post:

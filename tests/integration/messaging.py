@@ -94,7 +94,7 @@ class Echo:
         wanted = duties or (Relay(self.context).run, self.consumer.run)
         tasks = [asyncio.ensure_future(duty()) for duty in wanted]
         try:
-            yield tasks  # type: ignore[misc]
+            yield tasks
         finally:
             for task in tasks:
                 task.cancel()
@@ -179,7 +179,7 @@ class Echo:
         finally:
             await admin.close()
         done = sum(max(offset.offset, 0) for place, offset in committed.items() if place.topic.endswith(".tone"))
-        return done == len(await self.in_kafka())
+        return bool(done == len(await self.in_kafka()))
 
     async def in_kafka(self, topic: str = "tone") -> list[Any]:
         """Everything that lies on a topic now, per partition in order."""

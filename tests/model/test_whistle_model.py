@@ -164,6 +164,18 @@ class WhistleMachine(Machine):
     def somebody_tries(self, n: int, act: str, who: str, stale: bool, how: int) -> None:
         self.whistle_act(n, act, who, stale, False, how)
 
+    @precondition(lambda self: self.town.whistles)
+    @rule(n=st.integers(0, 9), act=st.sampled_from([*sorted(ACTS), "extend", "return"]), how=st.integers(0, 9))
+    def its_own_side_tries(self, n: int, act: str, how: int) -> None:
+        """Whoever it is for, in whatever state it is."""
+        self.by_its_side(n, act, how)
+
+    def by_its_side(self, n: int, act: str, how: int) -> None:
+        whistle = self.town.whistles[n % len(self.town.whistles)]
+        side = ACTS[act].split()[0]
+        who = next(who for who in (*OFFICERS, "P003", "P002", "arbiter") if side in whistle.sides(who))
+        self.whistle_act(n, act, who, False, False, how)
+
     @precondition(lambda self: self.may("send", "acknowledge", "report-in", "result", "confirm", "return", "rate"))
     @rule(pick=st.integers(0, 99), again=st.booleans(), how=st.integers(0, 9))
     def it_goes_on(self, pick: int, again: bool, how: int) -> None:
@@ -183,6 +195,30 @@ class WhistleMachine(Machine):
     @rule(pick=st.integers(0, 99), how=st.integers(0, 9))
     def a_dispute_goes_on(self, pick: int, how: int) -> None:
         self.one_of("dispute decide", pick, False, how)
+
+    @precondition(lambda self: self.may("acknowledge", "report-in"))
+    @rule(pick=st.integers(0, 99), times=st.sampled_from([1, 3]))
+    def it_is_disputed_and_handed_on(self, pick: int, times: int) -> None:
+        """As often as the leads like, not as often as they may."""
+        fresh = self.may("acknowledge", "report-in")
+        n = fresh[pick % len(fresh)][0]
+        whistle = self.town.whistles[n]
+        for _ in range(times):
+            self.by_its_side(n, "dispute", 0)
+            if whistle.disputed:
+                others = [code for code in DEPARTMENTS if code != whistle.lead]
+                self.by_its_side(n, "decide", 1 + DEPARTMENTS.index(others[pick % 2]))
+
+    @precondition(lambda self: self.may("result", "return"))
+    @rule(pick=st.integers(0, 99), times=st.sampled_from([1, 3]))
+    def a_result_is_returned(self, pick: int, times: int) -> None:
+        """As often as the whistler likes, not as often as he may."""
+        now = self.may("result", "return")
+        n = now[pick % len(now)][0]
+        for _ in range(times):
+            if self.town.whistles[n].state == "reported_in":
+                self.by_its_side(n, "result", 0)
+            self.by_its_side(n, "return", 0)
 
     @precondition(lambda self: self.may("extend", "withdraw"))
     @rule(pick=st.integers(0, 99), how=st.integers(0, 9))
@@ -396,6 +432,12 @@ class WhistleMachine(Machine):
         if allowed:
             case.close("withdrawn", "withdrawn", self.now)
             self.town.case_is_over(case, self.now)
+
+    @precondition(lambda self: any(w.is_open and len(w.cases) > 1 for w in self.town.whistles))
+    @rule(first=st.booleans())
+    def a_resident_of_several_withdraws(self, first: bool) -> None:
+        cases = next(w.cases for w in self.town.whistles if w.is_open and len(w.cases) > 1)
+        self.the_resident_withdraws(cases[0 if first else -1].name, True)
 
     def resident(self, name: str, act: str, effect: Any, allowed: bool) -> None:
         work = commands.resident_act(self.system.routing, self.ids[name], act, None, "code", None, b"", effect)

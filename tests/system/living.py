@@ -87,6 +87,11 @@ class Living:
         await asyncio.wait_for(self._process.communicate(), 60)
         return time.monotonic() - began
 
+    async def run(self, *arguments: str) -> None:
+        """A command, as an operator types it."""
+        process = await asyncio.create_subprocess_exec(PROGRAM, *arguments, "--data", str(self.data))
+        assert await asyncio.wait_for(process.wait(), 60) == 0
+
     @property
     def exit_code(self) -> int | None:
         return self._process.returncode if self._process else None
@@ -114,11 +119,10 @@ class Living:
 
 
 @asynccontextmanager
-async def living(folder: Path, *options: str) -> AsyncIterator[Living]:
-    """A running system with the small district and the demo policy; gone at the end, come what may."""
+async def unborn(folder: Path, *options: str) -> AsyncIterator[Living]:
+    """A system with the small district and the demo policy, not started yet; gone at the end, come what may."""
     system = Living(folder, "--policy", "demo", "--district", "small", *options)
     try:
-        await system.start()
         yield system
     except BaseException:
         print(*system.last_words(), sep="\n")
@@ -126,6 +130,14 @@ async def living(folder: Path, *options: str) -> AsyncIterator[Living]:
     finally:
         if system._process is not None and system._process.returncode is None:
             await system.kill()
+
+
+@asynccontextmanager
+async def living(folder: Path, *options: str) -> AsyncIterator[Living]:
+    """The same, running."""
+    async with unborn(folder, *options) as system:
+        await system.start()
+        yield system
 
 
 class Outside:

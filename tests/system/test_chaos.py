@@ -7,12 +7,13 @@ The seed of a run is printed; CHUISHAO_CHAOS_SEED repeats it.
 import asyncio
 import os
 import random
+import shutil
 import signal
 import tempfile
 import time
 from collections import Counter
 from collections.abc import AsyncIterator, Callable, Iterator
-from contextlib import asynccontextmanager
+from contextlib import asynccontextmanager, suppress
 from datetime import timedelta
 from pathlib import Path
 from typing import Any
@@ -21,10 +22,12 @@ import httpx2
 import pytest
 
 from chuishao import store
+from chuishao.checks import examine
 from chuishao.target import as_owner
 from shared.auth import Principal, issue_token
+from shared.db import LADDER_EXCLUSIVE, DatabaseAway
 from tests.system.books import faults
-from tests.system.living import Living, Outside, living, outside, until
+from tests.system.living import Living, Outside, living, outside, unborn, until
 from tests.system.residents import COMMAND, PLACES, C, Issue, Residents, people
 
 pytestmark = [pytest.mark.system, pytest.mark.chaos]
@@ -33,6 +36,7 @@ ISSUES, CLIENTS, KILLS = 300, 12, 10
 KAFKA_AWAY = 60.0
 POSTGRES_AWAY = 10.0
 NOT_OPEN = "SELECT id FROM intake.issue EXCEPT SELECT id FROM routing.cases"
+NOT_TOLD = "SELECT id FROM intake.outbox WHERE published_at IS NULL"
 NOT_DONE = "SELECT id FROM routing.cases WHERE next_at IS NOT NULL LIMIT 1"
 LATENESS = """
 SELECT count(*) AS moves, extract(epoch FROM max(h.until - h.since - interval '1 microsecond' * CASE h.ended_by
@@ -63,14 +67,15 @@ async def inhabited(system: Living, chance: random.Random) -> AsyncIterator[Resi
         yield Residents(http, system.target.keys, await people(system.target), chance)
 
 
-async def end_well(system: Living, residents: Residents) -> None:
+async def end_well(system: Living, residents: Residents, *, rebuilt: bool = False) -> None:
     """Moves the clock, 20 s at a time, until no case has anything left to wait for; then the books must be right."""
     await system.settled()
     while await system.rows(NOT_DONE):
         async with as_owner(system.target) as conn:
             await store.move_clock(conn, timedelta(seconds=20))
         await system.settled()
-    assert await faults(system.target, residents.remembered) == {}
+    assert await faults(system.target, residents.remembered, rebuilt=rebuilt) == {}
+    assert [finding for finding in await examine(system.target) if finding.state == "fail"] == []
 
 
 # -- everything is killed -----------------------------------------------------------------------------------
@@ -89,25 +94,6 @@ async def test_killed_ten_times_it_loses_nothing_and_does_nothing_twice(folder: 
             group.create_task(_kill_again_and_again(system, residents, chance))
         await end_well(system, residents)
         print(f"{residents.remembered.acts.total()} acts, {residents.remembered.retries} retries")
-        print(
-            [
-                tuple(r)
-                for r in await system.rows(
-                    "select channel, n, state, error, count(*) from notify.attempt group by 1,2,3,4 order by 1,2,3,4"
-                )
-            ]
-        )
-        print(
-            [
-                tuple(r)
-                for r in await system.rows(
-                    "select reason, state, count(*) from notify.message group by 1,2 order by 1,2"
-                )
-            ]
-        )
-        print(
-            [tuple(r) for r in await system.rows("select ended_by, count(*) from routing.hops group by 1 order by 1")]
-        )
 
 
 async def _kill_again_and_again(system: Living, residents: Residents, chance: random.Random) -> None:
@@ -128,6 +114,20 @@ async def _kill_again_and_again(system: Living, residents: Residents, chance: ra
         print(f"killed after {moment} reports: ready in {ready - killed:.1f} s, a case opened {opened:.1f} s later")
 
 
+async def test_a_first_start_that_was_cut_short_is_made_good_by_the_next(folder: Path, chance: random.Random) -> None:
+    async with unborn(folder) as system:
+        for _ in range(3):
+            await system.begin()
+            seconds = chance.uniform(0.5, 8)
+            await asyncio.sleep(seconds)
+            await system.kill()
+            print(f"killed {seconds:.1f} s after the start")
+        await system.start()
+        async with inhabited(system, chance) as residents:
+            await residents.report()
+            await end_well(system, residents)
+
+
 async def _reported(residents: Residents, count: int) -> bool:
     return len(residents.remembered.issues) >= count
 
@@ -143,7 +143,7 @@ async def test_a_minute_without_kafka_delays_events_and_nothing_else(folder: Pat
         living(folder, "--kafka", address) as system,
         inhabited(system, chance) as residents,
     ):
-        early = await asyncio.gather(*(residents.report() for _ in range(40)))
+        early = await asyncio.gather(*(residents.report(place, "FAC.light") for place in PLACES[:8] * 5))
         await until(lambda: _none(system, NOT_OPEN), 30)
         (began,) = await system.rows("SELECT clock_now()")
 
@@ -164,6 +164,24 @@ async def test_a_minute_without_kafka_delays_events_and_nothing_else(folder: Pat
         assert moves > 60
         assert late < 3
         await end_well(system, residents)
+
+
+async def test_a_lost_broker_disk_loses_nothing_once_events_are_told_again(folder: Path, chance: random.Random) -> None:
+    async with living(folder) as system, inhabited(system, chance) as residents:
+        await asyncio.gather(*(residents.live() for _ in range(20)))
+        with suppress(DatabaseAway):  # it is killed under this transaction
+            async with as_owner(system.target) as conn:
+                await conn.execute(LADDER_EXCLUSIVE)  # no case can open: what is told now is heard by nobody
+                for _ in range(10):
+                    await residents.report()
+                await until(lambda: _none(system, NOT_TOLD), 20)
+                await system.kill()
+        shutil.rmtree(system.data / "kafka")
+        await system.start()
+        assert len(await system.rows(NOT_OPEN)) == 10
+        await system.run("outbox", "replay", "--since", "1h")
+        await until(lambda: _none(system, NOT_OPEN), 60)
+        await end_well(system, residents, rebuilt=True)
 
 
 async def _report_for(residents: Residents, seconds: float) -> float:
