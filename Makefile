@@ -42,15 +42,17 @@ web: .venv/.installed ## the pages into web/dist, with the system's Node or one 
 web-types: .venv/.installed ## web/openapi anew from the services' interfaces
 	@$(BIN)/python web/export_openapi.py
 
-# The tiers that kill processes, drive browsers or walk long random sequences; QUICK=1 leaves them out.
-SLOW := tests/system/test_chaos.py tests/model/test_whistle_model.py tests/model/test_meeting_model.py
-LEAVE_OUT := $(if $(QUICK),$(addprefix --ignore=,$(SLOW)))
+# QUICK=1 leaves out what kills processes, drives browsers or walks long random sequences.
+SYSTEM := tests/system $(if $(QUICK),-m "not chaos")
+MODEL := $(if $(QUICK),tests/model/test_case_model.py,tests/model tests/web)
 
-test: .venv/.tools ## all tests, two tiers side by side (QUICK=1: without the slow ones; STACK=containers: in Docker)
-	@report=$$(mktemp); trap 'rm -f "$$report"' EXIT; failed=0; \
-	$(PYTEST) tests/system tests/model $(if $(QUICK),,tests/web) $(LEAVE_OUT) >"$$report" 2>&1 & system=$$!; \
+test: .venv/.tools ## all tests, three tiers side by side (QUICK=1: without the slow ones; STACK=containers: in Docker)
+	@reports=$$(mktemp -d); trap 'rm -rf "$$reports"' EXIT; failed=0; \
+	$(PYTEST) $(SYSTEM) >"$$reports/system" 2>&1 & system=$$!; \
+	$(PYTEST) $(MODEL) >"$$reports/model" 2>&1 & model=$$!; \
 	$(PYTEST) tests/unit tests/integration || failed=1; \
-	wait $$system || failed=1; cat "$$report"; exit $$failed
+	wait $$model || failed=1; cat "$$reports/model"; \
+	wait $$system || failed=1; cat "$$reports/system"; exit $$failed
 
 bench: setup ## measure, both sides in one run; a table and bench/latest.json
 	@$(BIN)/python -m bench
