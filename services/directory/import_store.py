@@ -34,6 +34,7 @@ PLAIN = {
     "officer": ("department", "person"),
     "seat": ("grid", "kind", "person"),
     "binding": ("kind", "unit", "person", "grid"),
+    "name": ("grid", "rank", "key", "short"),
 }
 """Tables that nothing refers to from outside: emptied and filled."""
 
@@ -122,7 +123,7 @@ VOID_VENUES = text(
     " AND NOT EXISTS (SELECT FROM new_venue n WHERE n.id = venue.id)"
 )
 # So that the climb's look-ups are planned for a district, not for the empty tables of a minute ago.
-ANALYZE = text("ANALYZE grid, path, person, post, venue, binding, vault.person, vault.channel")
+ANALYZE = text("ANALYZE grid, path, name, person, post, venue, binding, vault.person, vault.channel")
 
 
 async def begin(conn: AsyncConnection) -> None:

@@ -9,6 +9,7 @@ from uuid import UUID
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
 
 from services.directory import import_store as store
+from services.directory.domain.naming import Named, names_of
 from services.directory.domain.workbook import BadWorkbook, Fault, Grid, Person, Workbook
 from services.directory.store import take_seq
 from shared.contracts.directory import DistrictImported
@@ -99,7 +100,13 @@ async def _import_tree(conn: AsyncConnection, workbook: Workbook) -> tuple[dict[
         raise BadWorkbook([Fault("网格", grid.row, "编码", *words) for grid in reused])
     ids = {grid.code: known.get(grid.code) or new_id() for grid in workbook.grids}
     await store.stage(conn, "grid", _grid_rows(workbook.grids, ids))
-    return ids, await store.merge_tree(conn)
+    voided = await store.merge_tree(conn)
+    named = (
+        Named(ids[g.code], g.level, g.village, g.label, ids[g.parent] if g.parent else None) for g in workbook.grids
+    )
+    names = await asyncio.to_thread(lambda: [(n.grid, n.rank, n.key, n.short) for n in names_of(named)])
+    await store.replace(conn, "name", names)
+    return ids, voided
 
 
 def _grid_rows(grids: tuple[Grid, ...], ids: Mapping[str, UUID]) -> Iterator[tuple[Any, ...]]:

@@ -63,7 +63,7 @@ async def _report(conn: AsyncConnection, context: Context, caller: Principal | N
     person = caller.person if caller else None
     if report.on_behalf_of and not await _is_staff(conn, caller):
         raise forbidden()
-    place = await store.find_place(conn, report.place.grid, person) if report.place.grid else None
+    place = await store.find_place(conn, report.place, person)
     if report.place.grid and place is None:
         raise invalid(("body", "place", "grid"), "没有这个网格", "is not a grid")
     if report.own and not (place and place.on_path):
@@ -73,6 +73,8 @@ async def _report(conn: AsyncConnection, context: Context, caller: Principal | N
     alike = await store.find_alike(conn, new, written)
     await publish(conn, [NewEvent(written.id, 1, _reported(report, new, written))])
     answer: dict[str, Any] = {"id": str(written.id), "number": written.number}
+    if place:
+        answer["place"] = {"grid": place.code, "label": place.label}
     return 201, {**answer, "duplicates": alike} if alike else answer
 
 

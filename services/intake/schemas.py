@@ -110,18 +110,20 @@ class WordsIn(Schema):
     text: FreeText
 
 
+class PlaceOut(BaseModel):
+    grid: str
+    label: str
+
+
 class ReportedOut(BaseModel):
-    """`track` opens the issue to whoever has it; `duplicates` are numbers of likely ones of the last day."""
+    """`track` opens the issue to whoever has it; `duplicates` are numbers of likely ones of the last day. Without
+    `place` the desk looks where it is."""
 
     id: UUID
     number: str
     track: str
+    place: PlaceOut | None = None
     duplicates: list[str] | None = None
-
-
-class PlaceOut(BaseModel):
-    grid: str
-    label: str
 
 
 class PlacedOut(BaseModel):
@@ -131,7 +133,7 @@ class PlacedOut(BaseModel):
 
 
 class IssueOut(BaseModel):
-    """`place` is null until the desk has placed it; `told` is then how the place was told."""
+    """`place` is null until it is known; `told` is how the place was told, unless by a grid's code."""
 
     id: UUID
     number: str

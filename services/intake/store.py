@@ -6,19 +6,37 @@ from datetime import datetime
 from typing import Any
 from uuid import UUID
 
-from sqlalchemy import ARRAY, Uuid, bindparam, text
+from sqlalchemy import ARRAY, Double, Text, Uuid, bindparam, text
 from sqlalchemy.ext.asyncio import AsyncConnection
 from sqlmodel import col, select
 
+from services.intake.domain.issues import METRES, REACH, ToldPlace
 from services.intake.tables import Issue
+from shared.addresses import parse
 
-# The place named, its middle grid (for likely duplicates), and whether the caller has a post on its way up.
+# The grid, its middle grid (for likely duplicates), and whether the caller has a post on its way up.
 PLACE = text("""
-SELECT g.id, (SELECT p.up FROM directory.v1_path p WHERE p.grid = g.id AND p.rank = 3) AS middle,
+SELECT g.id, g.code, g.label, (SELECT p.up FROM directory.v1_path p WHERE p.grid = g.id AND p.rank = 3) AS middle,
        EXISTS (SELECT FROM directory.v1_path p JOIN directory.v1_post s ON s.grid = p.up
                 WHERE p.grid = g.id AND s.person = :person) AS on_path
-  FROM directory.v1_grid g WHERE g.code = :code AND g.void_at IS NULL
-""").bindparams(bindparam("person", type_=Uuid))
+  FROM directory.v1_grid g WHERE g.id = :grid AND g.void_at IS NULL
+""").bindparams(bindparam("person", type_=Uuid), bindparam("grid", type_=Uuid))
+NAMED = text("SELECT directory.v1_grid_named(:heads, :building, :unit)").bindparams(
+    bindparam("heads", type_=ARRAY(Text))
+)
+# The nearest micro grid or village (which has none below it) within reach. Where several lie on one point (all units
+# of a building at its door) it is the lowest grid above them all. On so small a scale degrees are a plane.
+NEAREST = text("""
+WITH near AS (
+    SELECT id, sqrt(power((lat - :lat) * :metres, 2) + power((lng - :lng) * :metres * cos(radians(:lat)), 2)) AS away
+      FROM directory.v1_grid
+     WHERE void_at IS NULL AND (rank = 1 OR village)
+       AND lat BETWEEN :lat - :reach / :metres AND :lat + :reach / :metres
+),
+nearest AS (SELECT id FROM near WHERE away <= :reach AND away <= (SELECT min(away) + 0.01 FROM near))
+SELECT p.up FROM nearest n JOIN directory.v1_path p ON p.grid = n.id
+ GROUP BY p.up, p.rank HAVING count(*) = (SELECT count(*) FROM nearest) ORDER BY p.rank LIMIT 1
+""").bindparams(*(bindparam(name, type_=Double) for name in ("lat", "lng", "metres", "reach")))
 
 # Reporting for someone else is for people with a post.
 HAS_POST = text("SELECT EXISTS (SELECT FROM directory.v1_post WHERE person = :person)")
@@ -109,6 +127,8 @@ class Place:
     """A grid that exists, as the report needs it."""
 
     id: UUID
+    code: str
+    label: str
     middle: UUID | None
     on_path: bool
 
@@ -202,10 +222,27 @@ READ_MINE = _reading("i.reporter = :person AND i.id > :after").bindparams(bindpa
 READ_UNPLACED = _reading("i.place IS NULL AND i.id > :after").bindparams(bindparam("after", type_=Uuid))
 
 
-async def find_place(conn: AsyncConnection, code: str, person: UUID | None) -> Place | None:
-    """The grid with this code, unless it is void; `on_path` tells of the person's posts."""
-    row = (await conn.execute(PLACE, {"code": code, "person": person})).one_or_none()
-    return Place(row.id, row.middle, row.on_path) if row else None
+async def find_place(conn: AsyncConnection, told: ToldPlace, person: UUID | None) -> Place | None:
+    """The grid where it is, unless it is void; `on_path` tells of the person's posts. None for a code that is none, an
+    address that fits no grid or several, and a point out of reach of all."""
+    grid = await _find(conn, told)
+    row = (await conn.execute(PLACE, {"grid": grid, "person": person})).one_or_none() if grid else None
+    return Place(row.id, row.code, row.label, row.middle, row.on_path) if row else None
+
+
+async def _find(conn: AsyncConnection, told: ToldPlace) -> UUID | None:
+    if told.grid is not None:
+        named = await find_grid(conn, told.grid)
+        return named.id if named else None
+    if told.address is not None:
+        read = parse(told.address)
+        words = {"heads": read.heads, "building": read.building, "unit": read.unit} if read else None
+        found = await conn.execute(NAMED, words) if words else None
+    else:
+        point = {"lat": told.lat, "lng": told.lng, "metres": METRES, "reach": REACH}
+        found = await conn.execute(NEAREST, point)
+    grid: UUID | None = found.scalar_one_or_none() if found else None
+    return grid
 
 
 async def has_post(conn: AsyncConnection, person: UUID) -> bool:

@@ -147,7 +147,7 @@ async def test_an_address_waits_for_the_district_desk_and_is_placed_once(world: 
 async def test_placing_is_for_the_district_desk_a_desk_above_the_grid_and_command(
     world: World, who: str | None, grid: str, expected: int
 ) -> None:
-    issue = await told(world, place={"lng": 113.11, "lat": 41.03})
+    issue = await told(world, place={"lng": 116.4, "lat": 39.9})
     answer = await world.call("PUT", f"/api/intake/issues/{issue.id}/place", who, json={"grid": grid})
     assert answer.status_code == expected, answer.text
 

@@ -99,13 +99,23 @@ class Tree:
                 self._grids[-1] = replace(village, village=True, households=self._rng.randint(80, 300))
 
     def _grow_large(self, community: Grid, name: str) -> None:
+        taken: set[str] = set()
         for number in range(1, next(self._counts["large"]) + 1):
             large = self._add(community, "large", f"L{number}", f"{name}第{number}网格")
             for place in range(1, next(self._counts["middle"]) + 1):
                 kind = next(self._kinds)
                 area = "小区" if kind == "block" else "片区"
-                label = f"{name}{self._rng.choice(names.COMPOUNDS)}{area}"
+                label = self._compound(name, area, taken)
                 self._grow_small(self._add(large, "middle", f"M{place}", label, kind))
+
+    def _compound(self, name: str, area: str, taken: set[str]) -> str:
+        """A name that no other has in the community: an address has to tell them apart."""
+        first = names.COMPOUNDS.index(self._rng.choice(names.COMPOUNDS))
+        turned = names.COMPOUNDS[first:] + names.COMPOUNDS[:first]
+        phases = (f"{name}{each}{phase}{area}" for phase in ("", "二期", "三期") for each in turned)
+        label = next(label for label in phases if label not in taken)
+        taken.add(label)
+        return label
 
     def _grow_small(self, middle: Grid) -> None:
         building, door = ("号楼", "单元") if middle.kind == "block" else ("排", "组")

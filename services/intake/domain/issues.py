@@ -2,12 +2,18 @@
 
 from dataclasses import dataclass
 
+REACH = 1000.0
+"""Metres between a point and a grid's own: so far a village's houses may lie from its middle. A point farther from all
+is taken to be outside the district."""
+METRES = 111_320.0
+"""In a degree of latitude."""
+
 
 @dataclass(frozen=True, slots=True)
 class ToldPlace:
     """Where it is, in the teller's way: a grid's code (the door's QR code), an address, or a point (WGS-84).
 
-    Exactly one of the three; without a grid the issue waits at the desk to be placed.
+    Exactly one of the three; where it fits no grid without doubt the issue waits at the desk to be placed.
     """
 
     grid: str | None = None
