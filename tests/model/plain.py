@@ -334,10 +334,10 @@ class Case:
     def sees(self, person: str) -> bool:
         if self.holds(person) or self.held(person):
             return True
-        if self.about_leader and person in self.recused and person != self.reporter:
-            return False
         covered = [who for who, stand_in in self.district.away.items() if stand_in == person]
         grids = {grid for who in (person, *covered) for grid in self.district.posts_of(who)}
+        if self.about_leader and person != self.reporter and (person in self.recused or self.place in grids):
+            return False
         above = grids & set(path(self.place).values())
         return bool(above) or self.is_bound(person) or person == self.reporter
 

@@ -64,7 +64,7 @@ class CaseMachine(Machine):
     ) -> None:
         for who, stand_in in away.items():
             self.leader_goes_away_or_comes_back(who, stand_in, False)
-        self.offset = timedelta(hours=hour)
+        self.offset = timedelta(hours=hour, minutes=7)  # off the hour, or a millisecond would decide at 22:00
         self.set_clock()
         person = self.system.people.get(reporter) or new_id()
         own_posts = [g for g in path(place).values() if g in self.district.posts_of(reporter)]

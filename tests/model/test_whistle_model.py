@@ -50,7 +50,7 @@ class WhistleMachine(Machine):
     def report(
         self, urgencies: tuple[str, str, str], about_leader: bool, noes: int, hour: int, who: str, occasion: str
     ) -> None:
-        self.offset = timedelta(hours=hour)
+        self.offset = timedelta(hours=hour, minutes=7)  # off the hour, or a millisecond would decide at 22:00
         self.set_clock()
         self.town, self.ids, self.whistle_ids = Town(), {}, list[UUID]()
         for name, place, urgency in zip("ABD", (U1, U1, U2), urgencies, strict=True):

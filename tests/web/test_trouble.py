@@ -115,6 +115,7 @@ async def test_the_desk_is_worked_by_keys(windows: Windows) -> None:
     await page.keyboard.press("w")
     await expect(page.get_by_role("dialog", name="吹哨叫谁来？")).to_be_visible()
     await page.keyboard.press("Escape")
+    await expect(page.get_by_role("dialog")).to_be_hidden()
     await page.keyboard.press("a")
     await expect(page.get_by_role("button", name="办完了怎么说？")).to_be_visible()
     case = await issue.case()
