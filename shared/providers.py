@@ -54,7 +54,7 @@ def providers(settings: Settings, keys: Keys) -> Providers:
     missing = [name for name in NEEDED if not getattr(settings, name)]
     if real and missing:
         raise ValueError(f"real providers need {', '.join(name.upper() for name in missing)}")
-    sandbox = f"{settings.base_url}/sandbox"
+    sandbox = (settings.sandbox_url or f"{settings.base_url}/sandbox").rstrip("/")
     return Providers(
         sms_url=(settings.sms_url or (REAL_SMS if real else f"{sandbox}/alibaba")).rstrip("/"),
         sms_key_id=settings.sms_access_key_id,

@@ -67,12 +67,12 @@ def _start(wish: Wish) -> None:
     try:
         run(until_signalled(_up(wish)))
     except Exception as error:
-        _explain(error)
+        explain(error)
         raise
 
 
-def _explain(error: Exception) -> None:
-    """Ends the command when a person can help."""
+def explain(error: Exception) -> None:
+    """Ends the command with a line when a person can help."""
     from chuishao import wiring
     from services.directory.domain.workbook import BadWorkbook
     from services.routing.policy import BadPolicy

@@ -89,10 +89,13 @@ class Kafka:
         formatted = self.folder / "formatted"  # written last, so that a killed formatting is done again
         if not formatted.exists():
             shutil.rmtree(self.folder / "log", ignore_errors=True)
-            cluster = base64.urlsafe_b64encode(b"\0" + uuid.uuid4().bytes[1:]).decode().rstrip("=")
-            options = ["format", "--standalone", "--cluster-id", cluster, "--config", str(self._properties)]
-            await self.place.run_once("kafka", [*self._java("kafka.tools.StorageTool"), *options])
+            await self.place.run_once("kafka", self._format())
             formatted.touch()
+
+    def _format(self) -> list[str]:
+        cluster = base64.urlsafe_b64encode(b"\0" + uuid.uuid4().bytes[1:]).decode().rstrip("=")
+        options = ["format", "--standalone", "--cluster-id", cluster, "--config", str(self._properties)]
+        return [*self._java("kafka.tools.StorageTool"), *options]
 
     def _configuration(self) -> str:
         broker, controller = f"BROKER://{self.address}", f"CONTROLLER://{HOST}:{self.controller_port}"
