@@ -9,7 +9,7 @@ from typing import Annotated
 
 import typer
 
-from chuishao.commands import clock, district, doctor, outbox, phone, quarantine, serve, story, token, up, watch
+from chuishao.commands import clock, district, doctor, keys, outbox, phone, quarantine, serve, story, token, up, watch
 
 app = typer.Typer(
     name="chuishao",
@@ -28,6 +28,7 @@ app.command()(doctor.doctor)
 app.add_typer(district.app, name="district")
 app.add_typer(quarantine.app, name="quarantine")
 app.add_typer(outbox.app, name="outbox")
+app.add_typer(keys.app, name="keys")
 app.command()(serve.serve)
 app.command()(serve.migrate)
 

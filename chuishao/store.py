@@ -1,6 +1,6 @@
 """All SQL of the command line: what only an operator may ask, as the owner of the database."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any
@@ -30,6 +30,17 @@ CONTACTS = text("SELECT wrapped, sealed FROM vault.v1_contacts(ARRAY[CAST(:perso
 MESSAGES = text("""
 SELECT m.id, coalesce(p.no, m.person::text) AS person, m.template, m.reason, m.issue, m.hop
   FROM notify.message m LEFT JOIN directory.v1_person p ON p.id = m.person WHERE m.id = ANY(:ids)
+""")
+
+WRAPPED_KEYS = text("""
+SELECT id, wrapped_key FROM vault.person
+ WHERE CAST(:after AS uuid) IS NULL OR id > CAST(:after AS uuid) ORDER BY id LIMIT :batch
+""")
+# Only what is still as it was read: whoever writes meanwhile knows the newest key.
+REWRAP = text("""
+UPDATE vault.person p SET wrapped_key = n.new
+  FROM unnest(CAST(:ids AS uuid[]), CAST(:old AS bytea[]), CAST(:new AS bytea[])) AS n(id, old, new)
+ WHERE p.id = n.id AND p.wrapped_key = n.old
 """)
 
 ISSUE_BY_NUMBER = text("SELECT id FROM intake.issue WHERE number = :number")
@@ -302,3 +313,16 @@ async def empty_desks(conn: AsyncConnection) -> list[str]:
 async def unreachable(conn: AsyncConnection) -> list[str]:
     """编号 of people with a post whom no channel reaches."""
     return list((await conn.execute(UNREACHABLE)).scalars())
+
+
+async def wrapped_keys(conn: AsyncConnection, after: UUID | None, batch: int) -> list[tuple[UUID, bytes]]:
+    """Persons after `after`, by id, with their wrapped keys."""
+    return [(row.id, row.wrapped_key) for row in await conn.execute(WRAPPED_KEYS, {"after": after, "batch": batch})]
+
+
+async def rewrap(conn: AsyncConnection, old: Mapping[UUID, bytes], new: Mapping[UUID, bytes]) -> int:
+    """Exchanges wrapped keys; how many."""
+    if not old:
+        return 0
+    values = {"ids": list(old), "old": list(old.values()), "new": [new[id_] for id_ in old]}
+    return (await conn.execute(REWRAP, values)).rowcount

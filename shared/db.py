@@ -24,9 +24,9 @@ TIMEOUTS = {
     "lock_timeout": "15s",
     "idle_in_transaction_session_timeout": "60s",
 }
-# Connection lost, made to give way (deadlock, lock time-out), out of room, shutting down, disk trouble, a standby, or
-# ended by the time-outs above while idle.
-_AWAY = ("08", "40", "55P03", "53", "57P", "58", "25006", "25P03")
+# Connection lost, not let in (the master key was rotated under us), made to give way (deadlock, lock time-out), out of
+# room, shutting down, disk trouble, a standby, or ended by the time-outs above while idle.
+_AWAY = ("08", "28P01", "40", "55P03", "53", "57P", "58", "25006", "25P03")
 _EVENTS_WRITTEN = "chuishao.events"
 
 LADDER_SHARED = text("SELECT pg_advisory_xact_lock_shared(:key)").bindparams(key=LADDER_LOCK)
