@@ -36,13 +36,13 @@ class Finding:
     text: str
 
 
-def heads(versions: Path) -> set[str]:
-    """The newest migrations in a folder."""
+def migrations(versions: Path) -> ScriptDirectory:
+    """The migrations in a folder."""
     config = Config()
     config.set_main_option("script_location", str(versions))
     config.set_main_option("version_locations", str(versions))
     config.set_main_option("path_separator", "newline")
-    return set(ScriptDirectory.from_config(config).get_heads())
+    return ScriptDirectory.from_config(config)
 
 
 Check = Callable[[Target], Awaitable[list[Finding]]]
@@ -85,10 +85,18 @@ async def _migrations(target: Target) -> list[Finding]:
     found = []
     async with as_owner(target) as conn:
         for service in SERVICES:
-            missing = heads(service.migrations) - await store.revisions(conn, service.name)
-            text = f"还没升到 {'、'.join(sorted(missing))}：运行 chuishao migrate" if missing else "是最新的"
-            found.append(Finding(f"migrations {service.name}", "fail" if missing else "ok", text))
+            present = await store.revisions(conn, service.name)
+            found.append(_migrated(service.name, migrations(service.migrations), present))
     return found
+
+
+def _migrated(service: str, script: ScriptDirectory, present: set[str]) -> Finding:
+    check, missing = f"migrations {service}", set(script.get_heads()) - present
+    if present - {revision.revision for revision in script.walk_revisions()}:
+        return Finding(check, "warn", "数据库比这个程序新：版本回退过")
+    if missing:
+        return Finding(check, "fail", f"还没升到 {'、'.join(sorted(missing))}：运行 chuishao migrate")
+    return Finding(check, "ok", "是最新的")
 
 
 async def _lag(target: Target) -> list[Finding]:

@@ -213,6 +213,16 @@ async def test_migrating_a_second_time_changes_nothing(instance: Endpoints) -> N
         assert await shape(engine) == before
 
 
+async def test_a_version_that_was_rolled_back_leaves_a_newer_database_as_it_is(instance: Endpoints) -> None:
+    async with empty_database(instance) as engine:
+        await migrate(engine, SERVICES, KEYS)
+        async with transaction(engine) as conn:
+            await conn.execute(text("UPDATE routing.migration SET version_num = 'routing_9999'"))
+        before = await shape(engine)
+        await migrate(engine, SERVICES, KEYS)
+        assert await shape(engine) == before
+
+
 async def test_two_that_migrate_a_database_at_once_set_it_up_once(instance: Endpoints) -> None:
     async with empty_database(instance) as one:
         two = make_engine(one.url.render_as_string(hide_password=False))
