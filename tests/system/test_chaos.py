@@ -12,21 +12,17 @@ import signal
 import tempfile
 import time
 from collections import Counter
-from collections.abc import AsyncIterator, Callable, Iterator
-from contextlib import asynccontextmanager, suppress
-from datetime import timedelta
+from collections.abc import Callable, Iterator
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
-import httpx2
 import pytest
 
-from chuishao import store
-from chuishao.checks import examine
 from chuishao.target import as_owner
 from shared.auth import Principal, issue_token
 from shared.db import LADDER_EXCLUSIVE, DatabaseAway
-from tests.system.books import faults
+from tests.system.lives import end_well, inhabited
 from tests.system.living import Living, Outside, living, outside, unborn, until
 from tests.system.residents import COMMAND, PLACES, C, Issue, Residents, people
 
@@ -37,7 +33,6 @@ KAFKA_AWAY = 60.0
 POSTGRES_AWAY = 10.0
 NOT_OPEN = "SELECT id FROM intake.issue EXCEPT SELECT id FROM routing.cases"
 NOT_TOLD = "SELECT id FROM intake.outbox WHERE published_at IS NULL"
-NOT_DONE = "SELECT id FROM routing.cases WHERE next_at IS NOT NULL LIMIT 1"
 LATENESS = """
 SELECT count(*) AS moves, extract(epoch FROM max(h.until - h.since - interval '1 microsecond' * CASE h.ended_by
            WHEN 'accept_timeout' THEN t.accept_term ELSE t.resolve_term END))::float AS late
@@ -61,23 +56,6 @@ def chance() -> random.Random:
     return random.Random(seed)
 
 
-@asynccontextmanager
-async def inhabited(system: Living, chance: random.Random) -> AsyncIterator[Residents]:
-    async with httpx2.AsyncClient(base_url=system.url, timeout=15) as http:
-        yield Residents(http, system.target.keys, await people(system.target), chance)
-
-
-async def end_well(system: Living, residents: Residents, *, rebuilt: bool = False) -> None:
-    """Moves the clock, 20 s at a time, until no case has anything left to wait for; then the books must be right."""
-    await system.settled()
-    while await system.rows(NOT_DONE):
-        async with as_owner(system.target) as conn:
-            await store.move_clock(conn, timedelta(seconds=20))
-        await system.settled()
-    assert await faults(system.target, residents.remembered, rebuilt=rebuilt) == {}
-    assert [finding for finding in await examine(system.target) if finding.state == "fail"] == []
-
-
 # -- everything is killed -----------------------------------------------------------------------------------
 async def test_killed_ten_times_it_loses_nothing_and_does_nothing_twice(folder: Path, chance: random.Random) -> None:
     async with living(folder) as system, inhabited(system, chance) as residents:
@@ -92,7 +70,7 @@ async def test_killed_ten_times_it_loses_nothing_and_does_nothing_twice(folder: 
             for _ in range(CLIENTS):
                 group.create_task(client())
             group.create_task(_kill_again_and_again(system, residents, chance))
-        await end_well(system, residents)
+        await end_well(system, residents.remembered)
         print(f"{residents.remembered.acts.total()} acts, {residents.remembered.retries} retries")
 
 
@@ -125,7 +103,7 @@ async def test_a_first_start_that_was_cut_short_is_made_good_by_the_next(folder:
         await system.start()
         async with inhabited(system, chance) as residents:
             await residents.report()
-            await end_well(system, residents)
+            await end_well(system, residents.remembered)
 
 
 async def _reported(residents: Residents, count: int) -> bool:
@@ -163,7 +141,7 @@ async def test_a_minute_without_kafka_delays_events_and_nothing_else(folder: Pat
         )
         assert moves > 60
         assert late < 3
-        await end_well(system, residents)
+        await end_well(system, residents.remembered)
 
 
 async def test_a_lost_broker_disk_loses_nothing_once_events_are_told_again(folder: Path, chance: random.Random) -> None:
@@ -181,7 +159,7 @@ async def test_a_lost_broker_disk_loses_nothing_once_events_are_told_again(folde
         assert len(await system.rows(NOT_OPEN)) == 10
         await system.run("outbox", "replay", "--since", "1h")
         await until(lambda: _none(system, NOT_OPEN), 60)
-        await end_well(system, residents, rebuilt=True)
+        await end_well(system, residents.remembered, rebuilt=True)
 
 
 async def _report_for(residents: Residents, seconds: float) -> float:
@@ -226,7 +204,7 @@ async def test_without_postgresql_every_request_is_answered_503_and_it_comes_bac
                 await residents.report()
                 print(f"after {away.__name__}: a report was taken {time.monotonic() - back:.1f} s after the start")
             ended.set()
-        await end_well(system, residents)
+        await end_well(system, residents.remembered)
 
 
 async def _only_503(residents: Residents, seconds: float) -> None:
