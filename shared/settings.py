@@ -44,8 +44,9 @@ class Settings(BaseSettings):
     """Address the HTTP server listens on."""
     port: int = Field(8000, ge=1, le=65535)
     """Port the HTTP server listens on."""
-    master_key: str | None = Field(None, pattern=r"^\s*[0-9a-fA-F]{64}\s*$")
-    """32 bytes in hex; everything secret is derived from it. Embedded: made on first start in `DATA/secrets`."""
+    master_key: str | None = Field(None, pattern=r"^\s*[0-9a-fA-F]{64}(\s+[0-9a-fA-F]{64})*\s*$")
+    """32 bytes in hex; everything secret is derived from it. Embedded: made on first start in `DATA/secrets`. After a
+    rotation several, newest first, with white space between them."""
     topic_prefix: str = "chuishao."
     """Goes before every Kafka topic and consumer group."""
     instance: str = ""
@@ -57,6 +58,8 @@ class Settings(BaseSettings):
     """Where messages go. `real` needs the providers' credentials below."""
     public_url: str = ""
     """Where this deployment is reached from outside (callbacks of providers); default http://HOST:PORT."""
+    sandbox_url: str = ""
+    """Where the sandbox is reached by whoever sends to it; default: `/sandbox` of this deployment."""
     sms_url: str = ""
     """Base URL of the Alibaba Cloud SMS interface; default: the sandbox, or the provider's own under `real`."""
     sms_access_key_id: str = "sandbox"
