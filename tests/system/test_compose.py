@@ -113,7 +113,7 @@ async def test_services_start_in_the_order_of_what_they_need(composed: Composed)
 
 
 async def test_the_story_is_played_through_the_proxy(composed: Composed) -> None:
-    told = await asyncio.wait_for(composed.run("cli", "story"), 150)
+    told = await asyncio.wait_for(composed.run("cli", "story"), 300)
     assert "用了" in told
     assert "✉ 居民的短信" in told
     assert "十二" in told
