@@ -128,6 +128,14 @@ class CaseMachine(Machine):
             self.leader_act("resolve", self.some_holder(), self.EFFECTS["resolve"], False, False)
             self.answer("no", False)
 
+    @precondition(lambda self: self.model.phase in ("assigned", "accepted") and self.model.on_hold is None)
+    @rule(minutes=st.sampled_from([1, 17, 50, 200]), more=st.sampled_from([1, 50, 700]))
+    def time_passes_and_the_holder_asks_and_is_answered(self, minutes: int, more: int) -> None:
+        self.time_passes(minutes)
+        self.leader_act("ask", self.some_holder(), self.EFFECTS["ask"], False, False)
+        self.time_passes(more)
+        self.reply(False)
+
     @precondition(lambda self: any(self.model.claims(who) for who in PEOPLE))
     @rule(who=st.sampled_from(PEOPLE))
     def a_former_holder_claims(self, who: str) -> None:
