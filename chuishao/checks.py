@@ -22,6 +22,8 @@ State = Literal["ok", "warn", "fail"]
 
 LATE_SECONDS = 5.0
 """Deadlines and events older than this have been forgotten, not just about to be handled."""
+AUDIT_SECONDS = 30.0
+"""The auditor looks every few seconds."""
 LAG = 10_000
 CALENDAR_WARNS, CALENDAR_FAILS = 60, 14
 """Days before the published holidays end."""
@@ -127,6 +129,14 @@ async def _deadlines(target: Target) -> list[Finding]:
     return [Finding("deadlines", "fail" if late else "ok", text)]
 
 
+async def _auditor(target: Target) -> list[Finding]:
+    async with as_owner(target) as conn:
+        age = await store.audited(conn)
+    if age is None or age > AUDIT_SECONDS:
+        return [Finding("auditor", "fail", "还没看过" if age is None else f"上次看是 {span(age)} 前")]
+    return [Finding("auditor", "ok", "每几秒看一次到点没动的")]
+
+
 async def _quarantine(target: Target) -> list[Finding]:
     found = []
     async with as_owner(target) as conn:
@@ -185,6 +195,7 @@ CHECKS: dict[str, Check] = {
     "lag": _lag,
     "outbox": _outboxes,
     "deadlines": _deadlines,
+    "auditor": _auditor,
     "quarantine": _quarantine,
     "calendar": _calendar,
     "district": _district,

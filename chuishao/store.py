@@ -65,11 +65,9 @@ UNPUBLISHED = (
 QUARANTINED = "SELECT count(*) FROM {schema}.quarantine"
 # The worker comes within a second; what is due longer than that has been forgotten.
 OVERDUE = text("""
-SELECT count(*) AS rows, coalesce(extract(epoch FROM public.clock_now() - min(next_at)), 0)::float AS late
-  FROM (SELECT next_at FROM routing.cases WHERE next_at <= public.clock_now()
-         UNION ALL SELECT next_at FROM routing.whistles WHERE next_at <= public.clock_now()
-         UNION ALL SELECT screen_by FROM deliberation.topics WHERE screen_by <= public.clock_now()
-         UNION ALL SELECT remind_at FROM deliberation.meetings WHERE remind_at <= public.clock_now()) due
+SELECT count(*) AS rows, coalesce(extract(epoch FROM public.clock_now() - min(at)), 0)::float AS late
+  FROM (SELECT at FROM routing.v1_due UNION ALL SELECT at FROM deliberation.v1_due) waiting
+ WHERE at <= public.clock_now()
 """)
 # To be looked at now, to be let go now, or in a provider's hands.
 MESSAGES_MOVING = text("""
@@ -100,6 +98,7 @@ EMPTY_DESKS = text("""
 SELECT g.code FROM directory.v1_grid g WHERE g.rank >= 5 AND g.void_at IS NULL
    AND NOT EXISTS (SELECT FROM directory.v1_post s WHERE s.grid = g.id AND s.kind = 'desk') ORDER BY g.code
 """)
+LAST_AUDIT = text("SELECT extract(epoch FROM now() - looked_at)::float FROM notify.audit")
 UNREACHABLE = text("""
 SELECT DISTINCT p.no FROM directory.v1_post s JOIN directory.v1_person p ON p.id = s.person
  WHERE NOT EXISTS (SELECT FROM directory.v1_reachable r WHERE r.person = s.person) ORDER BY p.no
@@ -288,6 +287,11 @@ async def overdue(conn: AsyncConnection) -> Waiting:
     """Cases with a deadline that has passed and not been acted on."""
     row = (await conn.execute(OVERDUE)).one()
     return Waiting(row.rows, row.late)
+
+
+async def audited(conn: AsyncConnection) -> float | None:
+    """How many seconds ago the auditor looked; None if he never has."""
+    return (await conn.execute(LAST_AUDIT)).scalar_one_or_none()
 
 
 async def calendars(conn: AsyncConnection) -> list[tuple[str, datetime, float]]:

@@ -189,6 +189,7 @@ def make_server(app: Starlette, settings: Settings) -> Server:
         port=settings.port,
         log_level="warning",
         access_log=False,
+        log_config=None,  # its lines go the way of all others
         lifespan="off",
         timeout_graceful_shutdown=3,
         timeout_keep_alive=30,

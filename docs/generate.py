@@ -60,6 +60,7 @@ CHINESE = {
     "wecom_agentid": "应用的 AgentId",
     "wecom_token": "应用回调签名用的 Token",
     "wecom_aes_key": "应用回调的 EncodingAESKey，43 个字符",
+    "heartbeat_url": "一切正常时每 30 秒请求一次（GET）的外部地址；没等到的人来报警",
     "log_level": "日志级别",
 }
 CASE_WHO = {

@@ -16,15 +16,22 @@ from shared.db import DatabaseAway, transaction
 from shared.messaging.consumer import Consumer
 from shared.messaging.listening import Live
 from shared.messaging.outbox import Relay, sweep
+from shared.observing import observer
 from shared.service import Context, Job, Service
-from shared.telemetry import describe, traced
+from shared.telemetry import annotate, describe, traced
 
 log = structlog.get_logger()
 
 MAX_BODY = 256 * 1024
-REQUESTS = Counter("chuishao_http_requests_total", "Requests answered", ["service", "method", "status"])
-SECONDS = Histogram("chuishao_http_request_duration_seconds", "Time to answer a request", ["service"])
-FAULTS = Counter("chuishao_job_faults_total", "Runs of a job that failed", ["service", "job"])
+METHODS = frozenset({"GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS"})
+# Name, labels and buckets are those of OpenTelemetry's semantic conventions, as Prometheus writes them.
+SECONDS = Histogram(
+    "http_server_request_duration_seconds",
+    "Time to answer a request; streams (/live) until they end",
+    ["service", "http_request_method", "http_route", "http_response_status_code"],
+    buckets=(0.005, 0.01, 0.025, 0.05, 0.075, 0.1, 0.25, 0.5, 0.75, 1, 2.5, 5, 7.5, 10),
+)
+FAULTS = Counter("chuishao_duty_faults_total", "Background duties that failed and began again", ["service", "duty"])
 
 
 def build_app(context: Context, service: Service, worker: "Worker | None" = None) -> FastAPI:
@@ -89,7 +96,9 @@ class _Edge:
                 message["headers"] = [*message["headers"], (b"traceparent", trace.encode())]
             await send(message)
 
-        with traced(headers.get(b"traceparent", b"").decode("latin-1")) as trace:
+        method = scope["method"] if scope["method"] in METHODS else "_OTHER"
+        parent = headers.get(b"traceparent", b"").decode("latin-1")
+        with traced(parent, method, service=self._service, kind="SERVER") as trace:
             try:
                 length = headers.get(b"content-length", b"0")
                 if length.isdigit() and int(length) > MAX_BODY:
@@ -102,8 +111,20 @@ class _Edge:
                 # quote what somebody sent.
                 log.error("http.fault", service=self._service, error=describe(error))
                 await problems.respond(problems.fault(), scope["path"])(scope, receive, counted)
-        REQUESTS.labels(self._service, scope["method"], status).inc()
-        SECONDS.labels(self._service).observe(time.perf_counter() - started)
+            route = _route(scope)
+            annotate(
+                f"{method} {route}".rstrip(),
+                {"http.request.method": method, "http.route": route, "http.response.status_code": status},
+                failed=str(status) if status >= 500 else None,
+            )
+        SECONDS.labels(self._service, method, route, status).observe(time.perf_counter() - started)
+
+
+def _route(scope: Scope) -> str:
+    """The template of the path that was asked for, never the path itself: it holds ids and secrets, and there is no end
+    of them. Empty for a path that there is not."""
+    path = getattr(scope.get("route"), "path", None)
+    return f"{scope.get('root_path', '')}{path}" if path else ""
 
 
 def _too_large() -> problems.Problem:
@@ -123,11 +144,13 @@ class Worker:
         duties: list[tuple[str, Callable[[], Awaitable[None]]]] = [("relay", Relay(self._context).run)]
         if self._consumer:
             duties.append(("consumer", self._consumer.run))
-        jobs: Sequence[Job] = (*self._service.jobs, sweep)
+        jobs: Sequence[Job] = (*self._service.jobs, sweep, observer(self._service))
         duties += [(job.__name__, lambda job=job: self._repeat(job)) for job in jobs]  # type: ignore[misc]
         self._tasks = [
             asyncio.create_task(self._guard(name, duty), name=f"{self._service.name}/{name}") for name, duty in duties
         ]
+        for name, _ in duties:
+            FAULTS.labels(self._service.name, name)  # from nought, so that the first one is seen as an increase
 
     def alive(self) -> bool:
         """Every duty runs and the consumer has polled lately."""

@@ -31,6 +31,9 @@ Handler = Callable[[AsyncConnection, Context, Sequence[Event]], Awaitable[None]]
 Job = Callable[[Context], Awaitable[float]]
 """Does what is due, in batches, and returns the seconds until it wants to run again (at most 1)."""
 
+Observer = Callable[[AsyncConnection], Awaitable[None]]
+"""Looks at its service's tables and sets gauges."""
+
 
 @dataclass(frozen=True)
 class Service:
@@ -43,5 +46,7 @@ class Service:
     topics: Sequence[str] = ()
     """Topics it hears, without prefix; types without a handler are counted as seen."""
     jobs: Sequence[Job] = ()
+    observe: Observer | None = None
+    """Sets gauges of its own, every few seconds."""
     live: Sequence[str] = ()
     """Topics whose events open pages are told of, at `/live`."""

@@ -88,6 +88,9 @@ class Settings(BaseSettings):
     """Token of the app's callback signature."""
     wecom_aes_key: str | None = None
     """EncodingAESKey of the app's callbacks, 43 characters."""
+    heartbeat_url: str = ""
+    """Called (GET) every 30 s while the auditor looks and finds no deadline overdue; a service such as healthchecks.io
+    alarms somebody when the call does not come."""
     log_level: str = "INFO"
     """Least level that is logged: DEBUG, INFO, WARNING or ERROR."""
 

@@ -13,7 +13,7 @@ from chuishao.commands.up import DISTRICTS, explain
 from chuishao.target import DataDir, Target, check_providers, console, fail, find, read_settings, run
 from shared.db import is_away
 from shared.settings import Settings
-from shared.telemetry import configure_logging
+from shared.telemetry import configure_logging, configure_tracing, flush_traces
 
 PATIENCE = 60.0
 Role = Literal["api", "worker", "all"]
@@ -31,12 +31,14 @@ def serve(
     if name == "notify":  # nobody else is given the credentials
         check_providers(settings)
     configure_logging(settings.log_level)
+    configure_tracing()
     from chuishao import wiring
     from chuishao.serving import until_signalled
 
     if name not in (service.name for service in wiring.SERVICES):
         fail(f"没有叫 {name} 的服务", f"there is no service {name}", 2)
     run(until_signalled(_serve(target, settings, name, role)))
+    flush_traces()
 
 
 async def _serve(target: Target, settings: Settings, name: str, role: Role) -> None:

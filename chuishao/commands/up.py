@@ -17,7 +17,7 @@ from chuishao.target import DataDir, check_providers, console, fail, find, keep_
 from shared.embedded import Embedded, check_port
 from shared.keys import Keys
 from shared.settings import Settings
-from shared.telemetry import configure_logging
+from shared.telemetry import configure_logging, configure_tracing, flush_traces
 
 DISTRICTS = ("seed", "small", "none")
 
@@ -99,6 +99,8 @@ async def _up(wish: Wish) -> None:
             servers = await stack.enter_async_context(_servers(settings, steps))
             wiring = await loading
             configure_logging(settings.log_level, settings.data / "log" / "chuishao.log")
+            configure_tracing()
+            stack.callback(flush_traces)
             await _fill(wish, servers, steps)
             steps.step("各项服务")
             names = [service.name for service in wiring.SERVICES]

@@ -6,16 +6,23 @@ from typing import Any
 from uuid import UUID
 
 import structlog
+from prometheus_client import Counter
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from services.notify import policies, store
 from services.notify.domain.outcomes import Action, action_for
+from services.notify.domain.plan import PROVIDERS
 from services.notify.domain.policy import parse_policy
 from shared.contracts.message import MessageDelivered, MessageFailed
 from shared.messaging.events import NewEvent
 from shared.messaging.outbox import publish
 
 log = structlog.get_logger()
+MESSAGES = Counter("chuishao_messages_total", "What became of sendings", ["channel", "state"])
+"""By the answer of a call, and later by its receipt: one sending may be counted as sent and as delivered."""
+for _channel in PROVIDERS:
+    for _state in ("sent", "delivered", "failed", "unknown"):
+        MESSAGES.labels(_channel, _state)
 
 
 @dataclass(frozen=True)
@@ -65,6 +72,8 @@ def _receipt_row(receipt: Receipt) -> dict[str, Any]:
 async def apply_receipts(conn: AsyncConnection, rows: Sequence[Mapping[str, Any]]) -> int:
     """Moves what the receipts are about; returns how many attempts that were."""
     moved = await store.all_rows(conn, store.RECEIPTS, receipts=rows)
+    for row in moved:
+        MESSAGES.labels(row.channel, row.state).inc()
     delivered = {row.message: row.channel for row in moved if row.state == "delivered"}
     failed = [row for row in moved if row.state == "failed"]
     await settle(conn, delivered)
@@ -95,6 +104,7 @@ async def settle(conn: AsyncConnection, messages: Mapping[UUID, str | None]) -> 
                     channel=messages[row.lead],
                     hop=row.hop,
                 ),
+                row.traceparent,
             )
             for row, seq in zip(rows, seqs, strict=True)
         ]

@@ -10,7 +10,7 @@ from services.notify.channels import Answer, Channel, Unknown
 from services.notify.sending import Call, adopt, claim, record
 from services.notify.wires import AT_ONCE, Wires, wired
 from shared.service import Context
-from shared.telemetry import describe
+from shared.telemetry import describe, traced
 
 log = structlog.get_logger()
 
@@ -66,8 +66,10 @@ async def _run(context: Context, take: Take, act: Act, pause: float) -> float:
 async def _one(wires: Wires, act: Act, call: Call) -> tuple[Call, Answer]:
     async with wires.limiter:
         try:
-            async with asyncio.timeout(CALL_SECONDS):
-                return call, await act(wires.channels[call.channel], call)
+            told = {"chuishao.channel": call.channel, "chuishao.template": call.template}
+            with traced(call.traceparent, "send message", service="notify", kind="CLIENT", attributes=told):
+                async with asyncio.timeout(CALL_SECONDS):
+                    return call, await act(wires.channels[call.channel], call)
         except TimeoutError:
             return call, Unknown()
         except Exception as error:  # one message that cannot be sent holds back no other

@@ -16,7 +16,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 
 from services.notify import policies, questions, store
 from services.notify.channels import Accepted, Answer, Delivered, Order, Refused
-from services.notify.commands import apply_receipts, drop_addresses, settle
+from services.notify.commands import MESSAGES, apply_receipts, drop_addresses, settle
 from services.notify.contacts import open_contacts
 from services.notify.domain import render
 from services.notify.domain.limits import Limiter, rates
@@ -34,8 +34,11 @@ log = structlog.get_logger()
 
 LEASE = 15.0
 """Seconds (real time) after which a call without an end counts as orphaned; longer than any call may take."""
-ANSWERS = Counter("chuishao_notify_answers_total", "What providers answered", ["channel", "answer"])
-OPERATOR = Counter("chuishao_notify_operator_total", "Refusals that need the operator", ["channel", "code"])
+OPERATOR = Counter(
+    "chuishao_provider_refusals_total", "Refusals that need the operator; the log has the code", ["channel"]
+)
+for _channel in PROVIDERS:
+    OPERATOR.labels(_channel)
 
 
 @dataclass(frozen=True)
@@ -48,6 +51,7 @@ class Call:
     channel: str
     template: str
     order: Order
+    traceparent: str | None = None
 
 
 @dataclass(frozen=True)
@@ -86,7 +90,7 @@ class _View:
             at=at,
             age=age,
         )
-        return Call(attempt, row.message, row.person, channel, row.template, order)
+        return Call(attempt, row.message, row.person, channel, row.template, order, row.traceparent)
 
 
 async def claim(context: Context, batch: int) -> list[Call]:
@@ -197,13 +201,14 @@ async def record(context: Context, answers: Iterable[tuple[Call, Answer]]) -> No
     async with transaction(context.engine) as conn:
         policy = await policies.active(conn)
         await store.lock(conn, store.RECEIPT_LOCK)
-        await conn.execute(store.RECORD, {"results": [_result(call, answer, policy) for call, answer in answers]})
+        results = [_result(call, answer, policy) for call, answer in answers]
+        await conn.execute(store.RECORD, {"results": results})
         await settle(conn, {call.message: call.channel for call, answer in answers if isinstance(answer, Delivered)})
         early = await store.all_rows(conn, store.EARLY_RECEIPTS, attempts=[call.attempt for call, _ in answers])
         await apply_receipts(conn, [_json(row) for row in early])
         await _drop(conn, [(call, answer.code) for call, answer in answers if isinstance(answer, Refused)])
-    for call, answer in answers:
-        ANSWERS.labels(call.channel, type(answer).__name__.lower()).inc()
+    for (call, _), result in zip(answers, results, strict=True):
+        MESSAGES.labels(call.channel, result["state"]).inc()
 
 
 def _json(row: Row[Any]) -> dict[str, Any]:
@@ -238,7 +243,7 @@ async def _drop(conn: AsyncConnection, refused: Sequence[tuple[Call, str]]) -> N
         if action is Action.DROP_CONSENT:
             consents.append({"person": str(call.person), "channel": call.channel, "template": call.template})
         if action in (Action.OPERATOR, Action.STOP):
-            OPERATOR.labels(call.channel, code).inc()
+            OPERATOR.labels(call.channel).inc()
             log.error("provider.refused", channel=call.channel, code=code, message=str(call.message))
     if consents:
         await conn.execute(store.REFUSE, {"rows": consents})

@@ -11,9 +11,10 @@ from sqlalchemy.dialects.postgresql import JSONB
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 SQL = Path(__file__).parent / "sql"
-BUNDLE_LOCK, GATHER_LOCK, RECEIPT_LOCK, MARK_LOCK, REPLY_LOCK = 0x907F01, 0x907F02, 0x907F03, 0x907F04, 0x907F05
+BUNDLE_LOCK, GATHER_LOCK, RECEIPT_LOCK, MARK_LOCK, REPLY_LOCK, AUDIT_LOCK = range(0x907F01, 0x907F07)
 """Advisory locks: who gives bundling slots, who gathers a digest, who matches receipts with answers of calls, who
-gives marks, who reads what a text means. Rows are locked in one order: questions, messages, numbers of events."""
+gives marks, who reads what a text means, who tells of an incident. Rows are locked in one order: questions, messages,
+numbers of events."""
 
 
 def _file(name: str, rows: str | None = None) -> TextClause:
@@ -61,12 +62,12 @@ LAST_ASSIGNED = text(
 )
 # One message per key: a repeated event tells nobody twice.
 INSERT = text(
-    "INSERT INTO message (key, person, template, reason, issue, issues, hop, params, urgent, channel, held, not_before,"
-    " next_attempt_at)"
+    "INSERT INTO message (key, person, template, reason, issue, issues, hop, params, urgent, channel, traceparent,"
+    " held, not_before, next_attempt_at)"
     " SELECT key, person, template, reason, issue, array_remove(ARRAY[issue], NULL), hop, params, urgent, channel,"
-    " slot > public.clock_now(), slot, slot"
+    " traceparent, slot > public.clock_now(), slot, slot"
     " FROM jsonb_to_recordset(:rows) AS r(key text, person uuid, template text, reason text, issue uuid, hop int,"
-    " params jsonb, urgent boolean, channel text, slot timestamptz)"
+    " params jsonb, urgent boolean, channel text, traceparent text, slot timestamptz)"
     " ON CONFLICT (key) DO NOTHING"
 ).bindparams(bindparam("rows", type_=JSONB))
 # Only what still waits; a message on its way has no next attempt.
@@ -98,7 +99,7 @@ WAIT = text(
 SETTLE = text(
     "UPDATE message SET state = :state, next_attempt_at = NULL, settled_at = public.clock_now()"
     " WHERE (id = ANY(:ids) OR bundle = ANY(:ids)) AND state IN ('queued', 'sent')"
-    " RETURNING id, issue, person, reason, hop, coalesce(bundle, id) AS lead"
+    " RETURNING id, issue, person, reason, hop, traceparent, coalesce(bundle, id) AS lead"
 )
 NEXT_SEQ = text(
     "INSERT INTO issue_seq AS s (issue, seq)"
@@ -111,7 +112,7 @@ ORPHANS = text(
     " FROM message m WHERE m.id = a.message AND a.id IN"
     " (SELECT id FROM attempt WHERE state IN ('sending', 'unknown') AND lease_until < now()"
     "  ORDER BY lease_until LIMIT :batch FOR UPDATE SKIP LOCKED)"
-    " RETURNING a.id AS attempt, a.message, a.person, a.channel, a.at, m.template, m.issue, m.params,"
+    " RETURNING a.id AS attempt, a.message, a.person, a.channel, a.at, m.template, m.issue, m.params, m.traceparent,"
     " CAST(extract(epoch FROM now() - a.begun_at) AS float) AS age"
 )
 LOG_RECEIPTS = text(
@@ -192,6 +193,11 @@ MESSAGES = text(
     " FROM message m LEFT JOIN directory.v1_person p ON p.id = m.person"
     " WHERE (CAST(:issue AS uuid) IS NULL OR m.issues @> ARRAY[CAST(:issue AS uuid)] OR m.issue = :issue)"
     " AND (CAST(:after AS uuid) IS NULL OR m.id > :after) ORDER BY m.id LIMIT :limit"
+)
+WAITING = text(
+    "SELECT count(*) AS rows,"
+    " coalesce(extract(epoch FROM public.clock_now() - min(next_attempt_at)), 0)::float AS seconds"
+    " FROM message WHERE next_attempt_at <= public.clock_now() AND NOT held"
 )
 # Nothing to send, nothing on its way: what `clock --advance` waits for.
 BUSY = text(
@@ -290,6 +296,12 @@ async def find_phone(conn: AsyncConnection, index: bytes) -> UUID | None:
     """Whose telephone it is."""
     person: UUID | None = (await conn.execute(FIND_PHONE, {"index": index})).scalar_one()
     return person
+
+
+async def waiting(conn: AsyncConnection) -> tuple[int, float]:
+    """How many messages should have been sent by now, and for how many seconds the oldest."""
+    row = (await conn.execute(WAITING)).one()
+    return row.rows, row.seconds
 
 
 async def busy(conn: AsyncConnection) -> bool:

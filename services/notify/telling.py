@@ -27,7 +27,7 @@ async def tell_people(conn: AsyncConnection, events: Sequence[Event]) -> None:
     tellings = [t for e in events for t in tell(TABLE, _name(e), e.data, case=_case(e), seq=e.seq)]
     heard = [(e.data.person, e.subject) for e in events if isinstance(e.data, CaseReplyRefused)]
     if tellings:
-        heard += await _queue(conn, tellings)
+        heard += await _queue(conn, tellings, {_case(e): e.traceparent for e in events})
     if heard:
         rows = [{"person": str(person), "issue": str(issue)} for person, issue in heard]
         await conn.execute(store.HEARD, {"rows": rows})
@@ -71,7 +71,9 @@ async def _settle_questions(conn: AsyncConnection, events: Sequence[Event]) -> N
         await conn.execute(store.STANDING, {"rows": rows})
 
 
-async def _queue(conn: AsyncConnection, tellings: Sequence[Telling]) -> list[tuple[UUID, UUID]]:
+async def _queue(
+    conn: AsyncConnection, tellings: Sequence[Telling], traces: Mapping[UUID, str | None]
+) -> list[tuple[UUID, UUID]]:
     """Returns who now hears what came of an act by text, by case."""
     policy, now = await policies.active(conn), await clock_now(conn)
     told = await store.audience(conn, [_audience_row(i, t) for i, t in enumerate(tellings)])
@@ -93,6 +95,7 @@ async def _queue(conn: AsyncConnection, tellings: Sequence[Telling]) -> list[tup
             "params": {**t.facts, **_words(t, names)},
             "urgent": t.urgent,
             "channel": t.channel,
+            "traceparent": traces.get(t.case),
             "slot": slot.isoformat(),
         }
         for (t, person), slot in zip(chosen, when, strict=True)

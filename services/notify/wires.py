@@ -2,6 +2,7 @@
 
 from collections.abc import Mapping
 from dataclasses import dataclass
+from typing import Any
 from weakref import WeakKeyDictionary
 
 import httpx2
@@ -15,6 +16,7 @@ from services.notify.channels.tokens import TokenStore
 from shared.db import transaction
 from shared.providers import providers
 from shared.service import Context
+from shared.telemetry import current_traceparent
 
 AT_ONCE = 64
 """Calls under way at once in one process."""
@@ -42,7 +44,8 @@ def wired(context: Context) -> Wires:
 def _wire(context: Context) -> Wires:
     # The sandbox is on this machine: a proxy of the environment is for the real providers only.
     real = context.settings.providers == "real"
-    client = httpx2.AsyncClient(limits=httpx2.Limits(max_connections=AT_ONCE), trust_env=real)
+    hooks: dict[str, list[Any]] = {} if real else {"request": [_trace]}
+    client = httpx2.AsyncClient(limits=httpx2.Limits(max_connections=AT_ONCE), trust_env=real, event_hooks=hooks)
     given = providers(context.settings, context.keys)
     texts = sms.Account(given.sms_url, given.sms_key_id, given.sms_secret, given.sms_sign)
     account = wechat.Account(given.wechat_url, given.wechat_appid, given.wechat_secret)
@@ -56,6 +59,11 @@ def _wire(context: Context) -> Wires:
         "wecom": cards,
     }
     return Wires(channels, cards, AsyncLimiter(PER_SECOND, 1))
+
+
+async def _trace(request: httpx2.Request) -> None:
+    """The sandbox goes on with the trace; a real provider has no business with it."""
+    request.headers["traceparent"] = current_traceparent() or ""
 
 
 def _token_store(context: Context, provider: str) -> TokenStore:

@@ -5,7 +5,7 @@ from pathlib import Path
 from services.routing import whistle_api
 from services.routing.api import router
 from services.routing.consumers import handlers
-from services.routing.jobs import audit, chase, tick
+from services.routing.jobs import chase, tick
 from shared.service import Service
 
 router.include_router(whistle_api.router)
@@ -16,6 +16,6 @@ service = Service(
     router=router,
     handlers=handlers,
     topics=("issue", "directory", "meeting", "message"),
-    jobs=(tick, chase, audit),
+    jobs=(tick, chase),
     live=("case", "whistle"),
 )

@@ -12,10 +12,12 @@ from shared.contracts.meeting import TaskMade, TopicEnded, TopicScreened
 from shared.contracts.message import MessageReplied
 from shared.messaging.events import Event
 from shared.service import Context
+from shared.telemetry import continued
 
 
 async def issues_reported(conn: AsyncConnection, _: Context, events: Sequence[Event]) -> None:
-    await opening.open_cases(conn, [(event.subject, event.data) for event in events])
+    traces = {event.subject: event.traceparent for event in events}
+    await opening.open_cases(conn, [(event.subject, event.data) for event in events], traces)
 
 
 async def issues_placed(conn: AsyncConnection, _: Context, events: Sequence[Event]) -> None:
@@ -33,22 +35,26 @@ async def district_imported(conn: AsyncConnection, _: Context, __: Sequence[Even
 
 async def topics_screened(conn: AsyncConnection, _: Context, events: Sequence[Event]) -> None:
     for event in events:
-        await deliberating.hold(conn, event.data.case, event.subject)
+        with continued(event.traceparent):
+            await deliberating.hold(conn, event.data.case, event.subject)
 
 
 async def topics_ended(conn: AsyncConnection, _: Context, events: Sequence[Event]) -> None:
     for event in events:
-        await deliberating.release(conn, event.data.case, event.subject)
+        with continued(event.traceparent):
+            await deliberating.release(conn, event.data.case, event.subject)
 
 
 async def tasks_made(conn: AsyncConnection, _: Context, events: Sequence[Event]) -> None:
     for event in events:
-        await deliberating.take_task(conn, event.data)
+        with continued(event.traceparent):
+            await deliberating.take_task(conn, event.data)
 
 
 async def messages_replied(conn: AsyncConnection, _: Context, events: Sequence[Event]) -> None:
     for event in events:
-        await replies.act(conn, event.data.case, event.data)
+        with continued(event.traceparent):
+            await replies.act(conn, event.data.case, event.data)
 
 
 handlers: dict[Any, Any] = {

@@ -1,6 +1,7 @@
 """How cases come to a holder without anybody's act: opened, placed, or moved on because the holder is gone."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from types import MappingProxyType
 from typing import Any
 from uuid import UUID
 
@@ -13,19 +14,28 @@ from services.routing.store import reading, writing
 from shared.contracts.issue import IssueReported
 from shared.contracts.levels import RANK
 from shared.contracts.meeting import TaskMade
+from shared.telemetry import current_traceparent
 
 
-async def open_cases(conn: AsyncConnection, issues: Sequence[tuple[UUID, IssueReported]]) -> None:
+async def open_cases(
+    conn: AsyncConnection,
+    issues: Sequence[tuple[UUID, IssueReported]],
+    traces: Mapping[UUID, str | None] = MappingProxyType({}),
+) -> None:
     """Opens a case per issue at its start level, under the policy in force. Tells CaseOpened.
 
-    An issue without a place waits at the district's desk until it is placed.
+    A case keeps the trace of its issue (`traces`; default: of what is being done). An issue without a place waits at
+    the district's desk until it is placed.
     """
     await writing.lock_ladder(conn)
     policy = await reading.policy(conn, (await conn.execute(writing.IN_FORCE)).scalar_one())
     root: UUID = (await conn.execute(writing.ROOT)).scalar_one()
     places = {issue.place or root for _, issue in issues}
     ranks = {row.id: row.rank for row in await conn.execute(writing.GRID_RANKS, {"ids": list(places)})}
-    rows = [_row(id_, issue, policy, root, ranks) for id_, issue in issues]
+    rows = [
+        {**_row(id_, issue, policy, root, ranks), "traceparent": traces.get(id_) or current_traceparent()}
+        for id_, issue in issues
+    ]
     await conn.execute(writing.INSERT_CASES, {"rows": [{**r, "climb": None, "first": r["climb"].first} for r in rows]})
     own = {row["id"] for row in rows if row["own"]}
     finds = {}

@@ -248,7 +248,7 @@ class Child:
                 await self.start()
                 log.info("embedded.restarted", child=self.server.name)
             except EmbeddedError as error:
-                log.error("embedded.restart_failed", child=self.server.name, error=error.en)
+                log.error("embedded.restart-failed", child=self.server.name, error=error.en)
 
     async def stop(self) -> None:
         """Ask the server to stop, and kill it after 10 s. Does nothing if it does not run."""

@@ -7,12 +7,14 @@ subject. Trouble with the database repeats the batch and never quarantines.
 import asyncio
 import time
 from collections import defaultdict
-from collections.abc import AsyncIterator, Sequence
-from contextlib import asynccontextmanager
+from collections.abc import AsyncIterator, Iterator, Sequence
+from contextlib import asynccontextmanager, contextmanager
+from dataclasses import replace
 
 import structlog
-from aiokafka import AIOKafkaConsumer
+from aiokafka import AIOKafkaConsumer, TopicPartition
 from aiokafka.errors import KafkaError
+from prometheus_client import Counter, Gauge
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from shared.db import DatabaseAway, is_away, transaction
@@ -20,13 +22,19 @@ from shared.messaging.events import BadEvent, Event, decode
 from shared.messaging.inbox import BLAME, DROP, Record, move_seen, put_aside, sort_out, waiting
 from shared.messaging.outbox import stop_bounded
 from shared.service import Context, Service
-from shared.telemetry import describe, traced
+from shared.telemetry import continued, describe, recording, spans
+from shared.telemetry.tracing import Told
 
 log = structlog.get_logger()
 
 BATCH = 500
 HANDLER_SECONDS = 30.0
 """Hard limit of one batch: a handler slower than max.poll.interval would be handled again and again."""
+
+# Named as by the exporters of Kafka. Each process tells of the partitions it has; the sum is the group's.
+LAG = Gauge("kafka_consumergroup_lag", "Records behind the end of the topic", ["consumergroup", "topic"])
+POLLED = Gauge("chuishao_consumer_last_poll_timestamp_seconds", "When the broker was last heard of", ["service"])
+EVENTS = Counter("chuishao_events_handled_total", "Events whose effects were written", ["service"])
 
 
 class Consumer:
@@ -38,6 +46,7 @@ class Consumer:
         self._prefix = context.settings.topic_prefix
         self._handlers = {kind.type: handler for kind, handler in service.handlers.items()}
         self._polled = time.monotonic()
+        self._next: dict[TopicPartition, int] = {}
 
     @property
     def group(self) -> str:
@@ -91,6 +100,7 @@ class Consumer:
     async def _round(self, consumer: AIOKafkaConsumer) -> None:
         batches = await consumer.getmany(timeout_ms=500, max_records=BATCH)
         self._polled = time.monotonic()
+        POLLED.labels(self._service.name).set_to_current_time()
         records = [
             Record(m.topic.removeprefix(self._prefix), m.partition, m.offset, m.key, m.value or b"")
             for messages in batches.values()
@@ -99,6 +109,18 @@ class Consumer:
         if records:
             await self.apply(records)
             await consumer.commit()
+        self._next |= {part: messages[-1].offset + 1 for part, messages in batches.items()}
+        self._measure(consumer)
+
+    def _measure(self, consumer: AIOKafkaConsumer) -> None:
+        """A partition from which nothing has come yet has nothing waiting: it would have come."""
+        ours = consumer.assignment()
+        self._next = {part: offset for part, offset in self._next.items() if part in ours}
+        behind = dict.fromkeys((self._prefix + topic for topic in self._service.topics), 0)
+        for part, offset in self._next.items():
+            behind[part.topic] += max((consumer.highwater(part) or 0) - offset, 0)
+        for topic, count in behind.items():
+            LAG.labels(self.group, topic).set(count)
 
     async def apply(self, records: Sequence[Record]) -> None:
         """Applies a batch, or, if it fails, its records one by one. Raises DatabaseAway: then all is repeated."""
@@ -152,9 +174,31 @@ class Consumer:
         for turn in _turns(events):
             for kind, group in turn.items():
                 if handler := self._handlers.get(kind):
-                    with traced(group[0].traceparent):
-                        await handler(conn, self.context, group)
+                    with self._traced(group) as traced:
+                        await handler(conn, self.context, traced)
         await move_seen(conn, events)
+        EVENTS.labels(self._service.name).inc(len(events))
+
+    @contextmanager
+    def _traced(self, events: Sequence[Event]) -> Iterator[Sequence[Event]]:
+        """A span for each event, in the trace it came with: that many are handled together is our thrift, and the trace
+        of none of them may end there. A handler that writes for one event of many says whose trace that is."""
+        parents = [event.traceparent for event in events]
+        with spans(self._service.name, "CONSUMER", parents, lambda i: self._told(events[i], len(events))) as begun:
+            if recording():
+                events = [replace(event, traceparent=own) for event, own in zip(events, begun, strict=True)]
+            with continued(events[0].traceparent if len(events) == 1 else None):
+                yield events
+
+    def _told(self, event: Event, count: int) -> Told:
+        return f"process {event.topic}", {
+            "messaging.system": "kafka",
+            "messaging.operation.type": "process",
+            "messaging.destination.name": event.topic,
+            "messaging.consumer.group.name": self.group,
+            "messaging.batch.message_count": count,
+            "event.name": event.type,
+        }
 
     async def _catch_up(self, conn: AsyncConnection, applied: Sequence[Event]) -> None:
         """Applies what waited in the quarantine behind one of these events. What fails stays there with its reason,

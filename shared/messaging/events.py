@@ -31,6 +31,8 @@ class NewEvent:
     subject: UUID
     seq: int
     data: Contract
+    traceparent: str | None = None
+    """Of whose trace it is; None: of what is being done at the moment."""
 
 
 class BadEvent(ValueError):

@@ -6,6 +6,7 @@ from collections.abc import Awaitable, Callable, Sequence
 import structlog
 from aiokafka import AIOKafkaProducer
 from aiokafka.errors import KafkaError
+from prometheus_client import Counter
 from sqlalchemy import RowMapping, bindparam, text
 from sqlalchemy.dialects.postgresql import JSONB
 from sqlalchemy.ext.asyncio import AsyncConnection
@@ -14,7 +15,8 @@ from shared.db import DatabaseAway, events_written, note_events, transaction
 from shared.idempotency import SWEEP as SWEEP_KEYS
 from shared.messaging.events import NewEvent, encode
 from shared.service import Context
-from shared.telemetry import current_traceparent
+from shared.telemetry import current_traceparent, spans
+from shared.telemetry.tracing import Told
 
 log = structlog.get_logger()
 
@@ -23,14 +25,15 @@ POLL = 0.1
 """Seconds between looks when nobody woke the relay (another process may have written)."""
 SEND_TIMEOUT = 10.0
 KEEP_DAYS = 14
+EVENTS = Counter("chuishao_events_published_total", "Events that the broker acknowledged", ["service"])
 
 INSERT = text(
     "INSERT INTO outbox (topic, subject, seq, type, data, traceparent)"
-    " SELECT topic, subject, seq, type, data, :traceparent"
-    " FROM jsonb_to_recordset(:rows) AS r(topic text, subject uuid, seq bigint, type text, data jsonb)"
+    " SELECT topic, subject, seq, type, data, traceparent FROM jsonb_to_recordset(:rows)"
+    " AS r(topic text, subject uuid, seq bigint, type text, data jsonb, traceparent text)"
 ).bindparams(bindparam("rows", type_=JSONB))
 UNPUBLISHED = text(
-    "SELECT id, event, topic, subject, seq, type, at, data, traceparent FROM outbox"
+    "SELECT id, event, topic, subject, seq, type, at, data, traceparent, created_at FROM outbox"
     " WHERE published_at IS NULL ORDER BY id LIMIT :batch"
 )
 PUBLISHED = text("UPDATE outbox SET published_at = now() WHERE id = ANY(:ids)")
@@ -57,10 +60,11 @@ async def publish(conn: AsyncConnection, events: Sequence[NewEvent]) -> None:
             "seq": new.seq,
             "type": new.data.type,
             "data": new.data.model_dump(mode="json"),
+            "traceparent": new.traceparent or current_traceparent(),
         }
         for new in events
     ]
-    await conn.execute(INSERT, {"rows": rows, "traceparent": current_traceparent()})
+    await conn.execute(INSERT, {"rows": rows})
     note_events(conn)
 
 
@@ -118,9 +122,14 @@ class Relay:
             rows = (await conn.execute(UNPUBLISHED, {"batch": BATCH})).mappings().all()
         if not rows:
             return 0
-        sent = await self._send(rows)
+        # What travels with an event is the span that made it, so that it is the same record when sent again; these
+        # show how long it lay in the outbox.
+        name, parents = self._context.name, [row["traceparent"] for row in rows]
+        with spans(name, "PRODUCER", parents, lambda i: _told(rows[i]), lambda i: rows[i]["created_at"]):
+            sent = await self._send(rows)
         async with transaction(self._context.engine) as conn:
             await conn.execute(PUBLISHED, {"ids": sent})
+        EVENTS.labels(name).inc(len(sent))
         if len(sent) < len(rows):
             raise TimeoutError("the broker did not acknowledge a whole batch")
         return len(sent)
@@ -165,6 +174,11 @@ async def stop_bounded(stop: Callable[[], Awaitable[None]], seconds: float = 2.0
         await asyncio.wait({task}, timeout=1.0)
     if task.done() and not task.cancelled():
         task.exception()  # looked at, so that asyncio does not complain: it was to end, and it did
+
+
+def _told(row: RowMapping) -> Told:
+    kafka = {"messaging.system": "kafka", "messaging.operation.type": "send"}
+    return f"send {row['topic']}", {**kafka, "messaging.destination.name": row["topic"], "event.name": row["type"]}
 
 
 async def _wait(event: asyncio.Event, seconds: float) -> None:

@@ -249,8 +249,7 @@ async def test_a_trace_goes_from_the_request_through_outbox_and_kafka_header_to_
     (message,) = await echo.in_kafka()
     assert dict(message.headers)["traceparent"] == trace.encode()
     (row,) = await echo.rows("SELECT trace FROM echo.heard")
-    assert row.trace.split("-")[1] == trace.split("-")[1]
-    assert row.trace != trace, "a span of its own in the same trace"
+    assert row.trace == trace
 
 
 async def test_offsets_are_committed_once_a_batch_took_effect(echo: Echo) -> None:

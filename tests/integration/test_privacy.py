@@ -15,6 +15,7 @@ from aiokafka import AIOKafkaConsumer, TopicPartition
 
 from chuishao.wiring import PARTITIONS, SERVICES, TOPICS
 from shared.telemetry import configure_logging
+from tests.telling import is_log_line, recorded
 from tests.world import U1, Issue, World
 
 PHONE, NAME, DOOR, SENTENCE = "13987654321", "王小明", "502室", "三楼拐角的灯一闪一闪像要着火"
@@ -37,6 +38,7 @@ class Told:
     refusals: list[str] = field(default_factory=list)
     answers: dict[str, str] = field(default_factory=dict)
     records: list[bytes] = field(default_factory=list)
+    spans: list[str] = field(default_factory=list)
 
 
 @contextmanager
@@ -57,7 +59,7 @@ def logged(file: Path) -> Iterator[None]:
 async def told(world: World, tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[Told]:
     """The story: told with everything in it, handled, answered "no" with the worst rating, handed on, looked at."""
     log = tmp_path_factory.mktemp("log") / "log.jsonl"
-    with logged(log):
+    with logged(log), recorded() as exporter:
         issue = await world.report(U1, text=WORDS, phone=PHONE)
         await world.report(U1, "ENV.tree", text=WORDS, phone=PHONE, may_contact=True)
         found = Told(world, issue, log)
@@ -66,6 +68,7 @@ async def told(world: World, tmp_path_factory: pytest.TempPathFactory) -> AsyncI
         await _refuse(found)
         await _look(found)
         found.records = await _records(world)
+        found.spans = [span.to_json() for span in exporter.get_finished_spans()]
         yield found
 
 
@@ -204,6 +207,18 @@ async def test_case_31_no_log_line_shows_it(told: Told) -> None:
     assert shows(told.log.read_text()) == []
 
 
+async def test_every_line_of_the_log_is_of_the_one_schema(told: Told) -> None:
+    lines = told.log.read_text().splitlines()
+    assert len(lines) > 2
+    assert [line for line in lines if not is_log_line(line)] == []
+
+
+async def test_case_31_no_span_shows_it_nor_the_code_that_opens_the_issue(told: Told) -> None:
+    text = "\n".join(told.spans)
+    assert "POST /api/routing/cases/{id}/answer" in text
+    assert shows(text, (*CANARIES, COMMENT, told.issue.code)) == []
+
+
 async def test_case_31_no_refusal_shows_it(told: Told) -> None:
     assert len(told.refusals) > 10
     assert shows("\n".join(told.refusals)) == []
@@ -213,7 +228,7 @@ async def test_case_31_no_metric_shows_it(told: Told) -> None:
     for service in SERVICES:
         path = "/sandbox" if service.name == "sandbox" else f"/api/{service.name}"
         answer = await told.world.http.get(f"{path}/metrics")
-        assert "chuishao_http_requests_total" in answer.text
+        assert "http_server_request_duration_seconds_count" in answer.text
         assert shows(answer.text) == []
         assert told.issue.id not in answer.text
 

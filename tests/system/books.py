@@ -13,7 +13,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 
 from chuishao.target import Target, as_owner
 from chuishao.wiring import SERVICES
-from services.routing.store.writing import OVERDUE
+from services.notify.auditing import look
 from shared.messaging.events import Event, decode
 from tests.system.residents import Remembered
 
@@ -121,7 +121,8 @@ async def _rows(conn: AsyncConnection, statement: str) -> list[Any]:
 
 
 async def _overdue(conn: AsyncConnection) -> list[Any]:
-    return [count for count in (await conn.execute(OVERDUE, {"seconds": 2})).scalars() if count]
+    seen = await look(conn)
+    return [seen] if seen.overdue else []
 
 
 async def _reports(conn: AsyncConnection, remembered: Remembered) -> list[Any]:

@@ -18,11 +18,11 @@ REAL_TIME = {
 TYPES = {"datetime", "date"}
 METHODS = {"now", "utcnow", "today"}
 FUNCTIONS = {"time", "time_ns", "monotonic", "monotonic_ns", "localtime", "gmtime"}
-# The server's own clock in SQL, and notify's columns that live by it: leases, tokens, a card's next try.
+# The server's own clock in SQL, and notify's columns that live by it: leases, tokens, a card's next try, incidents.
 SERVER_CLOCK = re.compile(
     r"(?<!clock_)\bnow\(\)|current_timestamp|current_date|localtimestamp|(clock|statement|transaction)_timestamp", re.I
 )
-REAL_COLUMNS = {"notify": re.compile(r"lease|begun_at|expires_at|\bnext_at\b")}
+REAL_COLUMNS = {"notify": re.compile(r"lease|begun_at|expires_at|\bnext_at\b|looked_at|seen_at|told_at|ended_at")}
 NONE = re.compile(r"(?!)")
 
 

@@ -87,6 +87,9 @@ def values(
         "venue": str(params.get("venue")),
         "outcome": OUTCOME.get(str(params.get("kind")), ""),
         "standing": _standing(params, holder),
+        "alarm": "有事到点没动，请告诉管理员",
+        "due": str(params.get("due")),
+        "minutes": str(params.get("minutes")),
     }
     wanted = {*VARIABLE.findall(TEXTS[template]), *TEMPLATES[template.removesuffix(PLAIN)].fields.values()}
     return {name: texts[name] for name in wanted}

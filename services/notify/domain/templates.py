@@ -64,6 +64,9 @@ FIELDS = {
     "venue": "在哪儿开",
     "outcome": "结果",
     "standing": "情况",
+    "alarm": "情况",
+    "due": "件数",
+    "minutes": "分钟",
 }
 """What a card calls our variables; WeCom shows five characters."""
 
@@ -203,6 +206,11 @@ _CASE = {
         "请跟一下这件事",
         "请跟一下：${place}的${category}，编号${number}，${why}，已列入督办。" + _OPEN_BY_NUMBER,
         _card(**_PLACE, thing4="why"),
+    ),
+    "alarm": Template(
+        "系统可能停了，请马上看",
+        "有${due}件事到点没动，最久的已经${minutes}分钟，系统可能停了。请马上打电话给管理员。",
+        {"thing1": "alarm", "thing2": "due", "thing3": "minutes"},
     ),
     "digest": Template(
         "早上好，夜里的事",

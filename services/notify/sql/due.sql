@@ -1,5 +1,5 @@
 -- Messages to look at now, each with the history of its attempts. Skips what another worker has.
-SELECT m.id AS message, m.person, m.template, m.issue, m.params, m.urgent, m.channel,
+SELECT m.id AS message, m.person, m.template, m.issue, m.params, m.urgent, m.channel, m.traceparent,
        coalesce(h.attempts, '[]') AS attempts
 FROM (
     SELECT * FROM message

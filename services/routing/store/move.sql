@@ -5,6 +5,7 @@
 --   why      how the present hop ends (hops.ended_by); NULL for a clock: whichever of the two is due
 --   first    lowest rank that may take it; NULL = one above the present
 --   top      highest rank that may take it
+--   traceparent  the span that moves it; NULL: the caller's, or if it is the clock's doing, the trace of the case itself
 --   to_*     a holder that is known (claim, own find): nothing is picked
 -- A case with nobody up to `top` goes onto the supervision list and stays, without deadlines.
 WITH input AS (
@@ -12,12 +13,13 @@ WITH input AS (
       FROM jsonb_to_recordset(:moves) AS r(
                id uuid, event text, why text, first int, top int, accepted boolean, clocks boolean,
                to_rank int, to_grid uuid, to_person uuid, to_post text, actor uuid, acting_for uuid, text text,
-               count int)
+               count int, traceparent text)
      CROSS JOIN (SELECT public.clock_now() AS at) AS now
 ),
 moving AS (
     SELECT i.id, i.event, i.now, i.accepted, i.clocks, i.to_rank, i.to_grid, i.to_person, i.to_post,
            i.actor, i.acting_for, i.text, i.count,
+           coalesce(i.traceparent, :traceparent, c.traceparent) AS traceparent,
            coalesce(i.why, CASE WHEN c.accept_by <= i.now THEN 'accept_timeout' ELSE 'resolve_timeout' END) AS why,
            coalesce(i.first, c.rank + 1) AS first, i.top,
            c.place, c.placed AND c.about_leader AS about_leader, c.policy, c.class, c.rank AS from_rank, c.hop AS from_hop, c.recused,
@@ -103,7 +105,7 @@ moved AS (
       LEFT JOIN terms k ON k.policy = m.policy AND k.class = m.class AND k.rank = t.rank AND m.clocks
      WHERE c.id = m.id
     RETURNING c.id, c.seq, c.hop, c.rank, c.grid, c.holder_kind, c.holder_person, c.holder_post, c.accepted_at,
-           m.now, m.event, m.why, m.from_rank, m.from_hop, m.actor, m.acting_for, m.text,
+           m.now, m.event, m.why, m.from_rank, m.from_hop, m.actor, m.acting_for, m.text, m.traceparent,
            coalesce(l.skipped, '[]') AS skipped,
            facts(c) || jsonb_build_object(
                'reason', m.why, 'from_level', level_of(m.from_rank), 'from_hop', m.from_hop, 'by', m.actor,
@@ -116,7 +118,7 @@ stuck AS (
            supervised_at = coalesce(c.supervised_at, m.now), supervised_why = coalesce(c.supervised_why, 'timeout')
       FROM moving m
      WHERE c.id = m.id AND NOT EXISTS (SELECT FROM taken t WHERE t.id = m.id)
-    RETURNING c.id, c.seq, c.hop, c.rank, m.now, m.why,
+    RETURNING c.id, c.seq, c.hop, c.rank, m.now, m.event, m.why, m.from_rank, m.traceparent,
            facts(c) || jsonb_build_object('why', 'timeout') AS data
 ),
 ended AS (
@@ -142,8 +144,8 @@ written AS (
 ),
 told AS (
     INSERT INTO outbox (topic, subject, seq, type, at, data, traceparent)
-    SELECT 'case', id, seq, 'cn.chuishao.routing.case.' || event || '.v1', now, data, :traceparent FROM moved
+    SELECT 'case', id, seq, 'cn.chuishao.routing.case.' || event || '.v1', now, data, traceparent FROM moved
     UNION ALL
-    SELECT 'case', id, seq, 'cn.chuishao.routing.case.supervised.v1', now, data, :traceparent FROM stuck
+    SELECT 'case', id, seq, 'cn.chuishao.routing.case.supervised.v1', now, data, traceparent FROM stuck
 )
-SELECT id, rank, true AS moved FROM moved UNION ALL SELECT id, rank, false FROM stuck
+SELECT id, rank, why, from_rank, true AS moved FROM moved UNION ALL SELECT id, rank, why, from_rank, false FROM stuck

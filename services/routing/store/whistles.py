@@ -231,7 +231,7 @@ written AS (
 )
 INSERT INTO outbox (topic, subject, seq, type, data, traceparent)
 SELECT 'whistle', w.case_id, k.whistle_seq, 'cn.chuishao.routing.whistle.' || i.event || '.v1',
-       whistle_facts(w, c) || jsonb_build_object('by', i.actor) || i.detail, :traceparent
+       whistle_facts(w, c) || jsonb_build_object('by', i.actor) || i.detail, coalesce(:traceparent, c.traceparent)
   FROM input i JOIN whistles w ON w.id = i.id JOIN cases c ON c.id = w.case_id JOIN counted k ON k.id = w.case_id
 """).bindparams(bindparam("rows", type_=JSONB))
 NOTE = text("INSERT INTO whistle_history (whistle, kind, actor, text) VALUES (:id, :kind, :actor, :text)")

@@ -1,18 +1,28 @@
 """Statements that change cases, each with a name and a reason; all are set-based."""
 
+from collections import Counter as Counted
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 from uuid import UUID
 
+from prometheus_client import Counter
 from sqlalchemy import RowMapping, bindparam, text
 from sqlalchemy.dialects.postgresql import JSONB
 from sqlalchemy.ext.asyncio import AsyncConnection
 
+from shared.contracts.levels import LEVEL, LEVELS
 from shared.db import LADDER_SHARED, note_events
 from shared.telemetry import current_traceparent
 
 BATCH = 2000
+REASONS = ("escalated", "accept_timeout", "resolve_timeout")
+ESCALATIONS = Counter("chuishao_escalations_total", "Cases that left a level upwards, by why", ["level", "reason"])
+"""Also those that timed out at the last level and stay there, supervised. Counted when written: a transaction that has
+to be repeated counts again."""
+for _level in LEVELS[:-1]:
+    for _reason in REASONS:
+        ESCALATIONS.labels(_level, _reason)  # from nought, so that the first one is seen as an increase
 
 # A candidate's seat at this moment: the leader himself, or his named stand-in while he is away.
 _SEAT = """directory.v1_candidate c
@@ -76,15 +86,15 @@ GRID_RANKS = text("SELECT id, rank FROM directory.v1_grid WHERE id = ANY(:ids)")
 ROOT = text("SELECT id FROM directory.v1_grid WHERE rank = 7 AND void_at IS NULL LIMIT 1")
 INSERT_CASES = text("""
 INSERT INTO cases (id, number, category, urgency, class, policy, place, placed, start_rank, reporter, own, about_leader,
-                   recused, rank, grid, opened_at, promised_by)
+                   recused, rank, grid, opened_at, promised_by, traceparent)
 SELECT r.id, r.number, r.category, r.urgency, r.class, r.policy, r.place, r.placed, r.start_rank, r.reporter, r.own,
        r.about_leader,
        CASE WHEN r.own THEN '{}'::uuid[] ELSE ARRAY[r.reporter] || CASE WHEN r.about_leader AND r.placed
            THEN ARRAY(SELECT o.person FROM directory.v1_post o WHERE o.grid = r.place) ELSE '{}'::uuid[] END END,
-       r.first - 1, r.place, now.at, now.at + r.total * interval '1 microsecond'
+       r.first - 1, r.place, now.at, now.at + r.total * interval '1 microsecond', r.traceparent
   FROM jsonb_to_recordset(:rows) AS r(id uuid, number text, category text, urgency text, class text, policy text,
        place uuid, placed boolean, start_rank int, reporter uuid, own boolean, about_leader boolean, first int,
-       total bigint)
+       total bigint, traceparent text)
  CROSS JOIN (SELECT public.clock_now() AS at) now
 ON CONFLICT (id) DO NOTHING
 """).bindparams(bindparam("rows", type_=JSONB))
@@ -109,7 +119,7 @@ UPDATE cases SET place = :place, placed = true,
 # -- locks ------------------------------------------------------------------------------------------------
 LOCK_CASE = text("SELECT *, public.clock_now() AS now FROM cases WHERE id = :id FOR UPDATE")
 LOCK_DUE = text("""
-SELECT id FROM cases
+SELECT id, traceparent, extract(epoch FROM public.clock_now() - least(accept_by, resolve_by))::float AS late FROM cases
  WHERE next_at <= public.clock_now() AND (accept_by <= public.clock_now() OR resolve_by <= public.clock_now())
  ORDER BY next_at LIMIT :batch FOR UPDATE SKIP LOCKED
 """)
@@ -165,8 +175,6 @@ SELECT id FROM cases
    AND phase IN ('assigned', 'accepted')
  ORDER BY next_at LIMIT :batch FOR UPDATE SKIP LOCKED
 """)
-# The auditor's question: what is due and has not moved for so long.
-OVERDUE = text("SELECT count(*) FROM cases WHERE next_at < public.clock_now() - make_interval(secs => :seconds)")
 
 # -- acts: each changes the row and counts the event; `tell` writes history and outbox afterwards ---------
 _STILL = "accept_by = NULL, accept_remind = NULL, resolve_by = NULL, resolve_remind = NULL"
@@ -239,7 +247,8 @@ written AS (
       FROM input i JOIN cases c ON c.id = i.id
 )
 INSERT INTO outbox (topic, subject, seq, type, data, traceparent)
-SELECT 'case', c.id, c.seq, 'cn.chuishao.routing.case.' || i.event || '.v1', facts(c) || i.detail, :traceparent
+SELECT 'case', c.id, c.seq, 'cn.chuishao.routing.case.' || i.event || '.v1', facts(c) || i.detail,
+       coalesce(:traceparent, c.traceparent)
   FROM input i JOIN cases c ON c.id = i.id
 """).bindparams(bindparam("rows", type_=JSONB))
 
@@ -251,13 +260,17 @@ async def lock_ladder(conn: AsyncConnection) -> None:
 
 async def move(conn: AsyncConnection, moves: Sequence[dict[str, Any]]) -> Sequence[RowMapping]:
     """Opens hops; see `move.sql` for the fields. The caller holds the ladder and the cases.
-    Returns (id, rank, moved): moved is false for a case that stays, supervised."""
+    Returns (id, rank, why, from_rank, moved): moved is false for a case that stays, supervised."""
     if not moves:
         return []
     rows = [{"clocks": True, "accepted": False, **m} for m in moves]
     result = await conn.execute(MOVE, {"moves": rows, "traceparent": current_traceparent()})
     note_events(conn)
-    return result.mappings().all()
+    moved = result.mappings().all()
+    for (rank, why), count in Counted((row["from_rank"], row["why"]) for row in moved).items():
+        if why in REASONS:
+            ESCALATIONS.labels(LEVEL[rank], why).inc(count)
+    return moved
 
 
 async def tell(conn: AsyncConnection, rows: Sequence[dict[str, Any]]) -> None:
