@@ -16,12 +16,12 @@ from typing import Any
 from rich.console import Console
 from rich.table import Table
 
-from bench import deadlines_bare, deadlines_row_by_row, memory_idle, slot_earliest, up_existing
+from bench import auditor, deadlines_bare, deadlines_row_by_row, memory_idle, slot_earliest, up_existing
 from bench.row import Row
 from bench.servers import Bench
 
 LATEST = Path(__file__).parent / "latest.json"
-MODULES = (deadlines_bare, deadlines_row_by_row, up_existing, memory_idle, slot_earliest)
+MODULES = (deadlines_bare, deadlines_row_by_row, up_existing, memory_idle, slot_earliest, auditor)
 ROWS: dict[str, Callable[[Bench], Awaitable[Row]]] = {module.NAME: module.measure for module in MODULES}
 console = Console(stderr=True)
 

@@ -45,10 +45,10 @@ class Bench:
         return pending.QUICK if self.quick else pending.FULL
 
     @asynccontextmanager
-    async def pending_cases(self) -> AsyncIterator[Context]:
-        """The routing service on a fresh copy of the database with pending cases, exactly as it was filled."""
+    async def pending_cases(self, service: str = "routing") -> AsyncIterator[Context]:
+        """A service on a fresh copy of the database with pending cases, exactly as it was filled."""
         await self._fill()
-        async with self._database("routing", f"TEMPLATE {TEMPLATE} STRATEGY FILE_COPY") as ctx:
+        async with self._database(service, f"TEMPLATE {TEMPLATE} STRATEGY FILE_COPY") as ctx:
             yield ctx
 
     @asynccontextmanager

@@ -140,6 +140,11 @@ class Worker:
         self._consumer = Consumer(context, service) if service.topics else None
         self._tasks: list[asyncio.Task[None]] = []
 
+    @property
+    def name(self) -> str:
+        """The service's."""
+        return self._service.name
+
     def start(self) -> None:
         duties: list[tuple[str, Callable[[], Awaitable[None]]]] = [("relay", Relay(self._context).run)]
         if self._consumer:

@@ -6,6 +6,7 @@ outbox, for those may be what has failed: it is a message of notify's own. When 
 silence.
 """
 
+import asyncio
 import time
 from dataclasses import dataclass
 
@@ -149,9 +150,9 @@ async def ping(context: Context) -> float:
     if last is None or last.overdue or last.age > 3 * EVERY:
         return 1.0
     try:
-        async with httpx2.AsyncClient(timeout=PING_SECONDS, follow_redirects=True) as client:
+        async with asyncio.timeout(PING_SECONDS), httpx2.AsyncClient(follow_redirects=True) as client:
             (await client.get(url)).raise_for_status()
-    except httpx2.HTTPError as error:
+    except (httpx2.HTTPError, httpx2.InvalidURL, TimeoutError) as error:
         PINGS.labels("failed").inc()
         log.warning("auditor.ping-failed", error=type(error).__name__)
     else:

@@ -15,6 +15,7 @@ from pathlib import Path
 import pytest
 
 from shared.embedded.kafka import free_ports
+from tests.telling import is_log_line
 
 pytestmark = pytest.mark.system
 
@@ -162,6 +163,21 @@ def test_the_story_is_played_to_its_end(system: Running) -> None:
     told = system.run("story")
     assert "中网格空缺，当场跳过" in told
     assert "您说解决了，这件事办结了" in told
+
+
+def test_every_line_of_its_log_is_of_the_one_schema(system: Running) -> None:
+    system.run("doctor")
+    lines = (system.data / "log" / "chuishao.log").read_text().splitlines()
+    assert [line for line in lines if not is_log_line(line)] == []
+
+
+def test_it_starts_without_a_word_about_what_a_broker_still_has_to_make(system: Running) -> None:
+    assert "oordinator" not in (system.data / "log" / "chuishao.log").read_text()
+
+
+def test_its_auditor_looks_by_itself(system: Running) -> None:
+    found = {check["check"]: check["state"] for check in json.loads(system.run("doctor", "--json"))["checks"]}
+    assert found["auditor"] == "ok"
 
 
 def test_ctrl_c_stops_it_and_a_second_start_finds_everything_as_it_was(system: Running) -> None:
