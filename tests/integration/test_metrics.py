@@ -38,7 +38,7 @@ async def exported(world: World) -> Exported:
     await world.report(U1)
     await world.advance(hours=5)
     await world.call("GET", "/api/routing/no-such-path")
-    await world.call("BREW", "/api/intake/categories")
+    await world.call("PROPFIND", "/api/intake/categories")
     found: Exported = {}
     for service in SERVICES:
         path = "/sandbox" if service.name == "sandbox" else f"/api/{service.name}"
@@ -155,13 +155,14 @@ async def test_an_alert_says_how_bad_it_is_what_it_means_and_of_whom(exported: E
 
 # -- what is exported ----------------------------------------------------------------------------------------------
 async def test_a_label_has_few_values_and_none_of_them_is_an_id_or_a_path(exported: Exported) -> None:
-    labels = {name: sorted({each[name] for rows in exported.values() for each in rows if name in each}) for name in (
-        *(key for rows in exported.values() for each in rows for key in each),
-    )}  # fmt: skip
+    labels: dict[str, set[str]] = {}
+    for each in (each for rows in exported.values() for each in rows):
+        for name, value in each.items():
+            labels.setdefault(name, set()).add(value)
     an_id = re.compile(r"[0-9a-f]{8}-[0-9a-f]{4}|\d{7}")
     for name, values in labels.items():
         assert len(values) < 100, name
-        assert [value for value in values if an_id.search(value)] == [], name
+        assert [value for value in values if an_id.search(value) and name != "le"] == [], name
     assert "_OTHER" in labels["http_request_method"]
     assert "" in labels["http_route"]
     assert "/api/routing/no-such-path" not in labels["http_route"]
