@@ -243,11 +243,10 @@ def _chart(panel: dict[str, Any], series: Series, box: Box, begin: float, end: f
         colour = COLOURS[number % len(COLOURS)]
         line = " ".join(f"{x + (at - begin) / (end - begin) * w:.1f},{y + h - v / top * h:.1f}" for at, v in points)
         out.append(f'<polyline points="{line}" fill="none" stroke="{colour}" stroke-width="1.5"/>')
-        if number < 10:
-            column, row = number % 5, number // 5
-            lx, ly = box[0] + column * (box[2] / 5 if box[2] > 400 else box[2] / 3), y + h + 18 + row * 14
-            if lx < box[0] + box[2] - 20:
-                out.append(_text(lx, ly, f"— {name}"[:22], f'fill="{colour}" style="font-size:9px"'))
+        columns = int(box[2] // 100)
+        lx, ly = box[0] + number % columns * box[2] / columns, y + h + 18 + number // columns * 12
+        if number < 2 * columns:
+            out.append(_text(lx, ly, f"— {name}"[:24], f'fill="{colour}" style="font-size:8px"'))
     return out
 
 

@@ -66,8 +66,8 @@ async def _run(context: Context, take: Take, act: Act, pause: float) -> float:
 async def _one(wires: Wires, act: Act, call: Call) -> tuple[Call, Answer]:
     async with wires.limiter:
         try:
-            told = {"chuishao.channel": call.channel, "chuishao.template": call.template}
-            with traced(call.traceparent, "send message", service="notify", kind="CLIENT", attributes=told):
+            name, told = f"deliver by {call.channel}", {"chuishao.template": call.template}
+            with traced(call.traceparent, name, service="notify", kind="CLIENT", attributes=told):
                 async with asyncio.timeout(CALL_SECONDS):
                     return call, await act(wires.channels[call.channel], call)
         except TimeoutError:

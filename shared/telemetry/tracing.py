@@ -100,7 +100,8 @@ def current_traceparent() -> str | None:
 def continued(traceparent: str | None) -> Iterator[None]:
     """Everything inside belongs to this trace, under this span; None: to none."""
     token = _current.set(traceparent)
-    bound = {"trace": traceparent.split("-")[1]} if traceparent else {}
+    valid = _VALID.fullmatch(traceparent or "")
+    bound = {"trace": valid[1]} if valid else {}
     with structlog.contextvars.bound_contextvars(**bound):
         try:
             yield

@@ -61,7 +61,7 @@ async def test_report_routing_tick_notify_and_sandbox_are_one_trace(
         ("routing", "CONSUMER", "process issue"),
         ("routing", "PRODUCER", "send case"),
         ("notify", "CONSUMER", "process case"),
-        ("notify", "CLIENT", "send message"),
+        ("notify", "CLIENT", "deliver by wechat"),
         ("sandbox", "SERVER", "POST /sandbox/wechat/cgi-bin/message/template/send"),
         TIMED_OUT,
     ]
