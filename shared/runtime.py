@@ -9,6 +9,7 @@ import structlog
 from fastapi import FastAPI, Response
 from prometheus_client import CONTENT_TYPE_LATEST, Counter, Histogram, generate_latest
 from sqlalchemy import text
+from starlette.routing import Route
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from shared import problems
@@ -123,8 +124,8 @@ class _Edge:
 def _route(scope: Scope) -> str:
     """The template of the path that was asked for, never the path itself: it holds ids and secrets, and there is no end
     of them. Empty for a path that there is not."""
-    path = getattr(scope.get("route"), "path", None)
-    return f"{scope.get('root_path', '')}{path}" if path else ""
+    route = scope.get("route")
+    return f"{scope.get('root_path', '')}{route.path}" if isinstance(route, Route) else ""
 
 
 def _too_large() -> problems.Problem:
