@@ -61,6 +61,11 @@ CHINESE = {
     "wecom_token": "应用回调签名用的 Token",
     "wecom_aes_key": "应用回调的 EncodingAESKey，43 个字符",
     "heartbeat_url": "一切正常时每 30 秒请求一次（GET）的外部地址；没等到的人来报警",
+    "photos": "照片放哪里：各进程共用的目录（默认 `DATA/photos`），或 `s3://桶/前缀`",
+    "s3_endpoint": "S3 服务的地址，不是亚马逊的才要写",
+    "s3_region": "桶所在的区域",
+    "s3_access_key_id": "桶的 Access Key ID",
+    "s3_secret_access_key": "桶的 Secret Access Key",
     "log_level": "日志级别",
 }
 CASE_WHO = {

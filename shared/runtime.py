@@ -3,7 +3,7 @@
 import asyncio
 import random
 import time
-from collections.abc import Awaitable, Callable, Sequence
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 
 import structlog
 from fastapi import FastAPI, Response
@@ -63,22 +63,24 @@ def build_app(context: Context, service: Service, worker: "Worker | None" = None
     async def metrics() -> Response:
         return Response(generate_latest(), media_type=CONTENT_TYPE_LATEST)
 
-    app.add_middleware(_Edge, service=service.name)
+    app.add_middleware(_Edge, service=service.name, bodies=service.bodies)
     return app
 
 
 class _Edge:
     """Around every request: a trace, a count, and a limit on the body's size that does not trust its header."""
 
-    def __init__(self, app: ASGIApp, service: str) -> None:
+    def __init__(self, app: ASGIApp, service: str, bodies: Mapping[str, int]) -> None:
         self._app = app
         self._service = service
+        self._bodies = bodies
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         if scope["type"] != "http":
             await self._app(scope, receive, send)
             return
         headers = dict(scope["headers"])
+        most = next((size for path, size in self._bodies.items() if scope["path"].endswith(path)), MAX_BODY)
         started, status = time.perf_counter(), 500
         size = 0
 
@@ -86,7 +88,7 @@ class _Edge:
             nonlocal size
             message = await receive()
             size += len(message.get("body", b""))
-            if size > MAX_BODY:
+            if size > most:
                 raise _too_large()
             return message
 
@@ -102,7 +104,7 @@ class _Edge:
         with traced(parent, method, service=self._service, kind="SERVER") as trace:
             try:
                 length = headers.get(b"content-length", b"0")
-                if length.isdigit() and int(length) > MAX_BODY:
+                if length.isdigit() and int(length) > most:
                     raise _too_large()
                 await self._app(scope, limited, counted)
             except problems.Problem as problem:

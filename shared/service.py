@@ -48,5 +48,7 @@ class Service:
     jobs: Sequence[Job] = ()
     observe: Observer | None = None
     """Sets gauges of its own, every few seconds."""
+    bodies: Mapping[str, int] = field(default_factory=dict)
+    """Bytes a request may have, for paths of its own that take more than others."""
     live: Sequence[str] = ()
     """Topics whose events open pages are told of, at `/live`."""

@@ -91,6 +91,16 @@ class Settings(BaseSettings):
     heartbeat_url: str = ""
     """Called (GET) every 30 s while the auditor looks and finds no deadline overdue; a service such as healthchecks.io
     alarms somebody when the call does not come."""
+    photos: str = ""
+    """Where photos are kept: a directory that all processes share (default `DATA/photos`), or `s3://BUCKET/PREFIX`."""
+    s3_endpoint: str = ""
+    """URL of the S3 service, when it is not Amazon's."""
+    s3_region: str = "us-east-1"
+    """Region of the bucket."""
+    s3_access_key_id: str | None = None
+    """Access key id of the bucket."""
+    s3_secret_access_key: str | None = None
+    """Secret access key of the bucket."""
     log_level: str = "INFO"
     """Least level that is logged: DEBUG, INFO, WARNING or ERROR."""
 

@@ -4,6 +4,8 @@ clock that moves when the test says so. It is built and looked at through public
 import asyncio
 import contextlib
 import secrets
+import shutil
+import tempfile
 from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import replace
@@ -302,7 +304,10 @@ async def world(
     url = await new_database(endpoints)
     (port,) = free_ports(1)
     prefix = f"t{secrets.token_hex(4)}."
-    settings = Settings(clock="adjustable", port=port, topic_prefix=prefix, postgres=url, kafka=endpoints.kafka)
+    photos = tempfile.mkdtemp(prefix="chuishao-photos-")
+    settings = Settings(
+        clock="adjustable", port=port, topic_prefix=prefix, postgres=url, kafka=endpoints.kafka, photos=photos
+    )
     owner = make_engine(url, pool=1)
     await put_policy(owner, policy)
     await put_district(owner, KEYS, district, lambda _: None)
@@ -321,3 +326,4 @@ async def world(
             yield found
         server.should_exit = True
         await serving
+    shutil.rmtree(photos)

@@ -4,9 +4,12 @@ from dataclasses import asdict
 from typing import Annotated
 from uuid import UUID
 
-from fastapi import APIRouter, Depends, Query
+from fastapi import APIRouter, Depends, Query, Response
+from fastapi import Request as HttpRequest
+from starlette.datastructures import UploadFile
+from starlette.exceptions import HTTPException
 
-from services.intake import commands, schemas
+from services.intake import attachments, commands, schemas
 from services.intake.catalogue import catalogue
 from services.intake.commands import Request, Wanted
 from services.intake.domain.words import find_hints
@@ -17,6 +20,14 @@ from shared.problems import invalid
 
 MAX_IDS = 100
 BEFORE_ALL = UUID(int=0)
+MAX_FIELDS = 8
+# It never changes, is nobody else's, and is nothing but a picture.
+SHOWN = {
+    "Cache-Control": "private, max-age=86400, immutable",
+    "Content-Security-Policy": "default-src 'none'; sandbox",
+    "Content-Disposition": "inline",
+    "X-Content-Type-Options": "nosniff",
+}
 
 router = APIRouter(tags=["intake"], route_class=Route)
 
@@ -41,6 +52,48 @@ async def post_issue(
     request = Request(key, body.model_dump_json().encode())
     _, answer = await commands.report_issue(context, caller, body.report(), request)
     return schemas.ReportedOut.model_validate(answer)
+
+
+UPLOAD = {
+    "requestBody": {
+        "required": True,
+        "content": {
+            "multipart/form-data": {
+                "schema": {
+                    "type": "object",
+                    "required": ["file"],
+                    "properties": {"file": {"type": "string", "format": "binary"}},
+                }
+            }
+        },
+    }
+}
+
+
+@router.post("/attachments", status_code=201, openapi_extra=UPLOAD)
+async def post_attachment(
+    request: HttpRequest, context: Ctx, caller: MaybeCaller, key: IdempotencyKey = None
+) -> schemas.AttachmentOut:
+    """Bring a photo (`file`), to be named in a report, a resolution or a result within 24 hours."""
+    # Read by hand: it must not lie in memory before its turn has come.
+    try:
+        form = request.form(max_files=1, max_fields=MAX_FIELDS)
+        async with form as parts:
+            file = parts.get("file")
+            if not isinstance(file, UploadFile):
+                raise invalid(("body", "file"), "要有一张照片", "is required: a file in a multipart form")
+            _, answer = await attachments.keep_photo(context, caller, file, key)
+    except HTTPException:
+        raise invalid(("body",), "表单读不了", "is not a multipart form that can be read") from None
+    return schemas.AttachmentOut.model_validate(answer)
+
+
+@router.get("/attachments/{id}", response_class=Response, responses={200: {"content": {"image/jpeg": {}}}})
+async def get_attachment(
+    id: UUID, context: Ctx, caller: MaybeCaller, code: Annotated[str | None, Query()] = None
+) -> Response:
+    """A photo, for whoever may read the issue it belongs to."""
+    return Response(await attachments.read_photo(context, caller, id, code), media_type="image/jpeg", headers=SHOWN)
 
 
 @router.get("/issues/{id}")

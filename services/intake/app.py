@@ -3,7 +3,9 @@
 from pathlib import Path
 
 from services.intake.api import router
+from services.intake.attachments import forget_unused
 from services.intake.consumers import handlers
+from services.intake.domain.photos import MAX_BYTES
 from shared.service import Service
 
 service = Service(
@@ -12,4 +14,7 @@ service = Service(
     router=router,
     handlers=handlers,
     topics=("whistle",),
+    jobs=(forget_unused,),
+    # what a form says around a photo
+    bodies={"/attachments": MAX_BYTES + 64 * 1024},
 )

@@ -10,6 +10,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 from services.intake import store
 from services.intake.catalogue import catalogue
 from services.intake.domain.issues import Report
+from shared.attaching import Photos
 from shared.auth import Principal
 from shared.contracts.issue import IssuePlaced, IssueReported
 from shared.db import transaction
@@ -71,6 +72,8 @@ async def _report(conn: AsyncConnection, context: Context, caller: Principal | N
     new = _new_issue(context, person, report, place)
     written = await store.insert_issue(conn, new)
     alike = await store.find_alike(conn, new, written)
+    photos = Photos(report.attachments, caller.key if caller else None)
+    await photos.attach(conn, "report", subject=written.id, thing=written.id)
     await publish(conn, [NewEvent(written.id, 1, _reported(report, new, written))])
     answer: dict[str, Any] = {"id": str(written.id), "number": written.number}
     if place:
@@ -167,7 +170,7 @@ async def read_issue(context: Context, caller: Principal | None, issue: UUID, co
         raise not_found()
     if code is None and caller is None:
         raise unauthorized()
-    reader = _reader(caller) if code is None else store.Reader(caller.person if caller else None, everything=True)
+    reader = reader_of(caller) if code is None else store.Reader(caller.person if caller else None, everything=True)
     async with transaction(context.engine) as conn:
         found = await store.read_one(conn, reader, issue)
         if found is None:
@@ -180,7 +183,7 @@ async def list_issues(context: Context, caller: Principal, wanted: Wanted, page:
 
     Who may: anybody signed in but the auditor (403); what the caller may not see is left out.
     """
-    reader = _reader(caller)
+    reader = reader_of(caller)
     async with transaction(context.engine) as conn:
         if wanted.ids is not None:
             found = await store.read_these(conn, reader, wanted.ids, page)
@@ -192,7 +195,8 @@ async def list_issues(context: Context, caller: Principal, wanted: Wanted, page:
     return shown + [SeenIssue(more, None) for more in found[page.limit :]]
 
 
-def _reader(caller: Principal | None) -> store.Reader:
+def reader_of(caller: Principal | None) -> store.Reader:
+    """Raises 403 for the auditor, whom the words are none of the business."""
     if caller is not None and caller.role == "auditor":
         raise forbidden()
     return store.Reader(
@@ -232,13 +236,13 @@ async def check_may_place(context: Context, caller: Principal, issue: UUID) -> N
         if placed is None:
             raise not_found()
         desk = caller.role == "command" or await store.has_desk(conn, caller.person)
-        if not desk or (placed and not await store.read_one(conn, _reader(caller), issue)):
+        if not desk or (placed and not await store.read_one(conn, reader_of(caller), issue)):
             raise await _refusal(conn, caller, issue)
 
 
 async def _refusal(conn: AsyncConnection, caller: Principal, issue: UUID) -> Exception:
     """403 for whoever may see the issue, 404 for everybody else."""
-    return forbidden() if await store.read_one(conn, _reader(caller), issue) else not_found()
+    return forbidden() if await store.read_one(conn, reader_of(caller), issue) else not_found()
 
 
 async def place_issue(context: Context, caller: Principal, issue: UUID, code: str, request: Request) -> Answer:

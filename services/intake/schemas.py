@@ -10,6 +10,7 @@ from pydantic_core import PydanticCustomError
 from services.intake.catalogue import catalogue
 from services.intake.commands import SeenIssue
 from services.intake.domain.issues import Report, ToldPlace
+from shared.attaching import MOST
 from shared.http import Code, FreeText, Schema
 from shared.phones import e164
 
@@ -31,13 +32,8 @@ def _phone(typed: str) -> str:
     return number
 
 
-def _unknown_attachment(_: UUID) -> UUID:
-    raise _refused("没有这个附件", "is not a known attachment")
-
-
 Category = Annotated[str, AfterValidator(_known_category)]
 Phone = Annotated[str, AfterValidator(_phone)]
-AttachmentId = Annotated[UUID, AfterValidator(_unknown_attachment)]
 ShortText = Annotated[FreeText, Field(max_length=200)]
 
 
@@ -79,7 +75,7 @@ class ReportIn(Schema):
     own: StrictBool = False
     about_leader: StrictBool = False
     on_behalf_of: OnBehalfIn | None = None
-    attachments: list[AttachmentId] = Field(default_factory=list, max_length=9)
+    attachments: list[UUID] = Field(default_factory=list, max_length=MOST)
     external: ExternalIn | None = None
 
     @model_validator(mode="after")
@@ -99,6 +95,7 @@ class ReportIn(Schema):
             own=self.own,
             about_leader=self.about_leader,
             external=(self.external.system, self.external.number) if self.external else None,
+            attachments=self.attachments,
         )
 
 
@@ -156,7 +153,7 @@ class IssueOut(BaseModel):
             text=issue.text,
             place=placed,
             told=None if issue.address is None and issue.lng is None else _told(seen),
-            attachments=[],
+            attachments=list(issue.attachments),
             reported_at=issue.reported_at,
             reporter=seen.reporter,
         )
@@ -165,6 +162,10 @@ class IssueOut(BaseModel):
 def _told(seen: SeenIssue) -> dict[str, Any]:
     issue = seen.issue
     return {"address": issue.address} if issue.address is not None else {"lng": issue.lng, "lat": issue.lat}
+
+
+class AttachmentOut(BaseModel):
+    id: UUID
 
 
 class IssuesOut(BaseModel):

@@ -71,7 +71,7 @@ SELECT DISTINCT number FROM (
 # way up, their present stand-ins, and bound members; an unplaced one only the district's desk.
 # When the reporter ticked `about_leader`, nobody with a post at the place's own grid.
 # Officers of departments that were whistled for.
-_READ = """
+_MINE = """
 WITH mine AS (
     SELECT s.grid, s.kind FROM directory.v1_post s WHERE s.person = :person
     UNION ALL
@@ -80,8 +80,11 @@ WITH mine AS (
     UNION ALL
     SELECT b.grid, 'bound' FROM directory.v1_binding b WHERE b.person = :person AND b.kind = 'member'
 )
+"""
+_READ = f"""{_MINE}
 SELECT i.id, i.number, i.category, i.text, i.address, i.lng, i.lat, i.reported_at, i.may_contact, i.reporter,
-       g.code AS grid, g.label, coalesce(i.reporter = :person, false) AS is_mine
+       g.code AS grid, g.label, coalesce(i.reporter = :person, false) AS is_mine,
+       ARRAY(SELECT a.id FROM attachment a WHERE a.thing = i.id AND a.use = 'report' ORDER BY a.ord) AS attachments
   FROM issue i LEFT JOIN directory.v1_grid g ON g.id = i.place
  WHERE /*which*/ AND (
        :everything OR i.reporter = :person OR i.entered_by = :person
@@ -94,6 +97,12 @@ SELECT i.id, i.number, i.category, i.text, i.address, i.lng, i.lat, i.reported_a
          WHERE w.issue = i.id AND o.person = :person))
  ORDER BY i.id LIMIT :limit
 """
+
+READS_AT = text(f"""{_MINE}
+SELECT EXISTS (SELECT FROM directory.v1_path p JOIN mine m ON m.grid = p.up WHERE p.grid = :place)
+    OR EXISTS (SELECT FROM whistled w JOIN directory.v1_officer o ON o.department = w.department
+         WHERE w.issue = :case AND o.person = :person)
+""").bindparams(*(bindparam(name, type_=Uuid) for name in ("person", "place", "case")))
 
 # Placing is for desks; which one is looked at once the grid is known.
 HAS_DESK = text("SELECT EXISTS (SELECT FROM directory.v1_post WHERE person = :person AND kind = 'desk')")
@@ -182,6 +191,7 @@ class Seen:
     grid: str | None
     label: str | None
     is_mine: bool
+    attachments: Sequence[UUID]
 
 
 @dataclass(frozen=True, slots=True)
@@ -267,6 +277,15 @@ async def read_one(conn: AsyncConnection, reader: Reader, issue: UUID) -> Seen |
     """The issue, if the reader may see it."""
     found = await _read(conn, READ_ONE, reader, {"id": issue, "limit": 1})
     return found[0] if found else None
+
+
+async def reads_at(conn: AsyncConnection, reader: Reader, case: UUID, place: UUID) -> bool:
+    """Of a case without an issue: whether the reader has a post on the place's way up, was whistled for, or is
+    command."""
+    if reader.everything:
+        return True
+    values = {"person": reader.person, "case": case, "place": place}
+    return bool((await conn.execute(READS_AT, values)).scalar_one())
 
 
 async def read_these(conn: AsyncConnection, reader: Reader, ids: Sequence[UUID], page: Page) -> list[Seen]:

@@ -14,6 +14,7 @@ from services.routing.commands import Answered, Effect, Wish
 from services.routing.domain.rights import READERS
 from services.routing.schemas import Act, Answer, Ask, Empty, Escalate, LevelName, Phase, Reply, Resolve
 from services.routing.store import reading
+from shared.attaching import Photos
 from shared.auth import Principal
 from shared.contracts.levels import RANK
 from shared.db import DatabaseAway, clock_now, transaction
@@ -169,7 +170,8 @@ async def resolve(
     ctx: Ctx,
     key: IdempotencyKey = None,
 ) -> dict[str, Any]:
-    effect: Effect = lambda conn, a: commands.resolve(conn, a, body.reply, body.note)  # noqa: E731
+    photos = Photos(body.attachments, caller.key)
+    effect: Effect = lambda conn, a: commands.resolve(conn, a, body.reply, body.note, photos)  # noqa: E731
     return await _act(request, ctx, caller, id, "resolve", body, effect, key)
 
 

@@ -14,6 +14,7 @@ from services.routing.domain import ladder
 from services.routing.domain.states import ACTS, DESK, HOLDER, REPORTER, allows, can
 from services.routing.policy import Policy
 from services.routing.store import reading, whistles, writing
+from shared.attaching import Photos, photos_of
 from shared.auth import Principal
 from shared.contracts.levels import DISTRICT
 from shared.db import transaction
@@ -97,6 +98,7 @@ async def show(conn: AsyncConnection, caller: Principal, id_: UUID) -> dict[str,
     found = await access(conn, caller, id_)
     hops = await reading.hops(conn, id_)
     shown = present.case(found.case, found.can, hops, skips=found.may_know_skips)
+    shown["attachments"] = await photos_of(conn, id_, "resolve")
     shown["whistles"] = await whistles.scalars(conn, whistles.OF_CASE, case=id_)
     return present.plain(shown)
 
@@ -177,12 +179,14 @@ async def ask(conn: AsyncConnection, a: Admitted, question: str) -> None:
     await writing.tell(conn, [a.said("asked", text=question)])
 
 
-async def resolve(conn: AsyncConnection, a: Admitted, reply: str, note: str | None) -> None:
-    """办结 with a public reply: the resident is asked. A leader's own find is closed at once (自办自结).
-    Tells CaseResolved, or CaseClosed with `own`."""
+async def resolve(conn: AsyncConnection, a: Admitted, reply: str, note: str | None, photos: Photos) -> None:
+    """办结 with a public reply and photos, if any: the resident is asked. A leader's own find is closed at once
+    (自办自结). Tells CaseResolved, or CaseClosed with `own`. Raises 422 naming a photo."""
     if note:
         await _note(conn, a, note)
     id_ = a.case["id"]
+    place = a.case["place"] if a.case["origin"] == "task" else None
+    await photos.attach(conn, "resolve", subject=id_, thing=id_, place=place)
     if a.case["own"]:
         await conn.execute(writing.CLOSE, {"ids": [id_], "how": "own", "ended_by": "resolved", "reply": reply})
         await writing.tell(conn, [a.said("closed", text=reply, detail={"how": "own"})])
@@ -255,10 +259,10 @@ async def show_track(conn: AsyncConnection, id_: UUID) -> dict[str, Any]:
     assert row is not None
     policy = await reading.policy(conn, row["policy"])
     state = present.state(row, policy.microseconds(policy.reopen))
-    told = present.track(row, await reading.history(conn, id_), can(state, {REPORTER}))
+    told: dict[str, Any] = present.track(row, await reading.history(conn, id_), can(state, {REPORTER}))
     departments = (await conn.execute(whistles.STORY_OF_CASE, {"case": id_})).mappings().all()
     told["history"] = sorted(told["history"] + present.whistle_lines(departments), key=lambda line: line["at"])
-    return present.plain(told)
+    return present.plain({**told, "attachments": await photos_of(conn, id_, "resolve")})
 
 
 async def answer(conn: AsyncConnection, a: Admitted, said: Answered) -> None:

@@ -139,6 +139,7 @@ def received(now: Any) -> dict[str, Any]:
         "promised_by": None,
         "now": now,
         "reply": None,
+        "attachments": [],
         "history": [],
         "can": [],
     }

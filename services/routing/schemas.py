@@ -1,9 +1,11 @@
 """Requests of routing's HTTP interface."""
 
 from typing import Annotated, Literal
+from uuid import UUID
 
 from pydantic import Field
 
+from shared.attaching import MOST
 from shared.http import Code, FreeText, Schema
 
 Version = Annotated[int, Field(ge=0, strict=True)]
@@ -27,7 +29,7 @@ class Ask(Act):
 class Resolve(Act):
     reply: FreeText
     note: FreeText | None = None
-    attachments: list[str] = Field(default_factory=list, max_length=0)
+    attachments: list[UUID] = Field(default_factory=list, max_length=MOST)
 
 
 class Answer(Schema):

@@ -11,6 +11,7 @@ from services.routing.access import access
 from services.routing.blowing import Blow
 from services.routing.schemas import Version
 from services.routing.whistling import Effect
+from shared.attaching import MOST, Photos
 from shared.auth import Principal
 from shared.db import transaction
 from shared.http import (
@@ -53,7 +54,7 @@ class ReportIn(Act):
 
 class Result(Act):
     text: FreeText
-    attachments: list[str] = Field(default_factory=list, max_length=0)
+    attachments: list[UUID] = Field(default_factory=list, max_length=MOST)
 
 
 class Reason(Act):
@@ -180,7 +181,8 @@ async def result(
     ctx: Ctx,
     key: IdempotencyKey = None,
 ) -> dict[str, Any]:
-    effect: Effect = lambda c, d: whistling.result(c, d, body.text)  # noqa: E731
+    photos = Photos(body.attachments, caller.key)
+    effect: Effect = lambda c, d: whistling.result(c, d, body.text, photos)  # noqa: E731
     return await _act(request, ctx, caller, id, "result", body, effect, key)
 
 

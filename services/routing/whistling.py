@@ -23,6 +23,7 @@ from services.routing.holding import release_all
 from services.routing.policy import Policy
 from services.routing.present import plain
 from services.routing.store import reading, whistles, writing
+from shared.attaching import Photos, photos_of
 from shared.auth import Principal
 from shared.db import transaction
 from shared.idempotency import once
@@ -82,7 +83,8 @@ async def show(conn: AsyncConnection, caller: Principal, id_: UUID) -> dict[str,
     """A whistle as GET shows it. Raises 404."""
     found = await standing(conn, caller, id_)
     history = await whistles.history(conn, id_)
-    return plain({**shown(found.row, found.can), "history": [dict(line) for line in history]})
+    photos = await photos_of(conn, id_, "result")
+    return plain({**shown(found.row, found.can), "attachments": photos, "history": [dict(line) for line in history]})
 
 
 async def page_of(conn: AsyncConnection, caller: Principal, **where: Any) -> list[dict[str, Any]]:
@@ -222,8 +224,10 @@ async def report_in(conn: AsyncConnection, d: Doing, person: str, at: datetime) 
     await whistles.tell(conn, [said(d.row["id"], "reported-in", d.actor)])
 
 
-async def result(conn: AsyncConnection, d: Doing, words: str) -> None:
-    """结果, by the lead; the whistler confirms or returns. Tells WhistleResulted."""
+async def result(conn: AsyncConnection, d: Doing, words: str, photos: Photos) -> None:
+    """结果, by the lead; the whistler confirms or returns. Tells WhistleResulted. Raises 422 naming a photo."""
+    place = d.row["place"] if d.row["origin"] == "task" else None
+    await photos.attach(conn, "result", subject=d.row["case_id"], thing=d.row["id"], place=place)
     clock = d.policy.clock(d.policy.whistle.confirm)
     term = {"calendar": clock.calendar, "term": clock.microseconds}
     await conn.execute(whistles.START_CONFIRM, {"id": d.row["id"], **term})

@@ -41,6 +41,9 @@ LIMITED = {
 }
 EVERYBODYS = {"public.clock_shift", "public.calendar_span", "public.calendar_horizon"}
 READERS = {"directory", "intake", "routing", "deliberation", "notify"}
+# What a service publishes for some others only.
+PUBLISHED = {"routing": {"intake.v1_attachment"}}
+PUBLISHED_FUNCTIONS = {"intake": {("directory", "v1_grid_named")}, "routing": {("intake", "v1_attach")}}
 VAULT_CALLERS = {"directory", "intake", "notify"}
 PUBLIC_FUNCTIONS = {"clock_now", "opened", "open_between", "due"}
 
@@ -70,6 +73,7 @@ def expected(service: str, table: str) -> set[str]:
         return LIMITED.get(table, ALL)
     published = schema == "directory" and name.startswith("v1_") and service in READERS
     published |= name == "v1_due" and service == "notify"  # for the auditor
+    published |= table in PUBLISHED.get(service, ())
     return READ if published or table in EVERYBODYS else set()
 
 
@@ -104,6 +108,7 @@ async def test_a_role_may_enter_only_its_own_schema_and_the_published_ones_and_c
     allowed = {"public", service, *(["directory"] if service in READERS else [])}
     allowed |= {"vault"} if service in VAULT_CALLERS else set()
     allowed |= {"routing", "deliberation"} if service == "notify" else set()
+    allowed |= {table.partition(".")[0] for table in PUBLISHED.get(service, ())}
     assert {row.name for row in found if row.enters} == allowed
     assert not [row.name for row in found if row.creates]
     (database,) = await rows(
@@ -130,6 +135,8 @@ async def test_a_role_may_call_its_own_functions_and_the_published_ones_and_no_o
     def allowed(row: Any) -> bool:
         if row.schema == "public":
             return row.name in PUBLIC_FUNCTIONS
+        if (row.schema, row.name) in PUBLISHED_FUNCTIONS.get(service, ()):
+            return True
         return row.schema == service or (row.schema == "vault" and service in VAULT_CALLERS)
 
     assert {(row.schema, row.name) for row in found if row.may} == {(r.schema, r.name) for r in found if allowed(r)}

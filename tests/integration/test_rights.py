@@ -20,6 +20,7 @@ from shared.auth import ROLES
 from shared.problems import MEDIA_TYPE
 from tests.integration import deliberated
 from tests.integration.meetings import Topic
+from tests.photos import encoded
 from tests.world import U1, U3, Issue, World
 
 MATRIX: dict[str, Any] = yaml.safe_load((Path(__file__).parents[1] / "rights.yaml").read_text())
@@ -32,6 +33,7 @@ BINDINGS = {"unit", "section", "member"}
 RESIDENT = {"phone": CALLERS["reporter"]["who"]}
 REPORT = {"category": "FAC.light", "text": "灯坏了", "place": {"grid": U1}}
 AWAY = {"from": "2027-05-01T00:00:00+08:00", "to": "2027-05-02T00:00:00+08:00"}
+PHOTO = {"file": ("a.jpg", encoded(), "image/jpeg")}
 WHISTLE = {"occasion": "demand", "lead": "WATER", "assisting": ["CITY"], "text": "请到场看一看"}
 
 # What each request sends beyond the version of a case.
@@ -121,6 +123,7 @@ class Scene:
     cases: dict[str, Issue]
     whistles: dict[str, str] = field(default_factory=dict)  # of the cases that have one
     topics: dict[str, Topic | None] = field(default_factory=dict)  # the same
+    photos: dict[str, str] = field(default_factory=dict)
 
     async def case(self, request: str) -> Issue:
         name = request.rpartition("/")[2] if "/cases/{id}/" in request else ""
@@ -152,11 +155,15 @@ class Scene:
         return issue
 
     async def complain(self, **how: Any) -> Issue:
-        body = {**REPORT, "about_leader": True, "on_behalf_of": RESIDENT, **how}
-        answer = await self.world.call("POST", "/api/intake/issues", CALLERS["entered_for_her"]["who"], json=body)
+        who = CALLERS["entered_for_her"]["who"]
+        photo = (await self.world.call("POST", "/api/intake/attachments", who, files=PHOTO)).json()["id"]
+        body = {**REPORT, "about_leader": True, "on_behalf_of": RESIDENT, "attachments": [photo], **how}
+        answer = await self.world.call("POST", "/api/intake/issues", who, json=body)
         assert answer.status_code == 201, answer.text
         await self.world.settle()
-        return Issue(self.world, **answer.json())
+        issue = Issue(self.world, **answer.json())
+        self.photos[issue.id] = photo
+        return issue
 
     async def _blow(self, issue: Issue, act: str) -> None:
         # One for the same place and department within seven days would be an addition to the first.
@@ -196,11 +203,15 @@ class Scene:
         more: dict[str, Any] = {}
         if content is not None:
             more = {"content": content, "headers_more": {"Content-Type": "application/json"}}
+        elif request == "POST /api/intake/attachments":
+            more = {"files": PHOTO}
         elif request in BODIES:
             more = {"json": await self._body(request, issue, given)}
         return issue, await self._send(method, f"{path}?{query}", given.get("who"), **more)
 
     def _id(self, path: str, issue: Issue) -> str | None:
+        if "/attachments/" in path:
+            return self.photos[issue.id]
         if topic := self.topics.get(issue.id):
             return topic.meeting_id if "/meetings/" in path else topic.id
         return self.whistles[issue.id] if "/routing/whistles/{id}" in path else issue.id
@@ -277,7 +288,7 @@ def test_every_endpoint_names_every_caller_once(request_: str) -> None:
 # -- the walk -------------------------------------------------------------------------------------------------
 def shown(request: str, issue: Issue, answer: httpx2.Response) -> bool:
     """Whether the success shows what it is about: the case in a list, the skipped level, the persons of a grid."""
-    if request.endswith("/live"):
+    if request.endswith("/live") or "/attachments" in request:
         return True
     if request == "GET /api/deliberation/topics":
         return issue.id in [item["case"] for item in answer.json()["items"]]

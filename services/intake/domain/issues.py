@@ -1,6 +1,8 @@
 """An issue as it is told: the words, the place, and who may have told it how."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass
+from uuid import UUID
 
 REACH = 1000.0
 """Metres between a point and a grid's own: so far a village's houses may lie from its middle. A point farther from all
@@ -46,6 +48,8 @@ class Report:
     """The reporter wants nobody with a post at the place's own grid to see it."""
     external: tuple[str, str] | None = None
     """Another system and the number it gave."""
+    attachments: Sequence[UUID] = ()
+    """Photos, the teller's own."""
 
     @property
     def needs_sign_in(self) -> bool:

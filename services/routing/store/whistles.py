@@ -14,7 +14,8 @@ from shared.telemetry import current_traceparent
 
 # -- reading ------------------------------------------------------------------------------------------------
 _WHISTLE = """
-SELECT w.*, c.number, c.category, c.urgency, d.code AS desk_code, d.label AS desk_label, d.level AS desk_level,
+SELECT w.*, c.number, c.category, c.urgency, c.origin,
+       d.code AS desk_code, d.label AS desk_label, d.level AS desk_level,
        pl.code AS place_code, pl.label AS place_label, public.clock_now() AS now,
        coalesce((SELECT array_agg(side) FROM whistle_ratings r WHERE r.whistle = w.id), '{}') AS rated,
        (SELECT count(*) FROM whistles o WHERE o.lead = w.lead AND o.state NOT IN ('draft', 'confirmed', 'withdrawn'))
