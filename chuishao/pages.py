@@ -18,7 +18,7 @@ HEADERS = {
         "frame-ancestors 'none'"
     ),
     "Cross-Origin-Opener-Policy": "same-origin",
-    "Permissions-Policy": "camera=(), geolocation=(), microphone=()",
+    "Permissions-Policy": "camera=(), geolocation=(self), microphone=()",
     # A resident's page carries the code that opens her issue in its address: it must not travel.
     "Referrer-Policy": "no-referrer",
     "X-Content-Type-Options": "nosniff",

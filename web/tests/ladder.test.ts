@@ -31,6 +31,7 @@ const track = (over: Partial<Track>): Track => ({
   promised_by: null,
   now: '2026-11-24T02:30:00Z',
   reply: null,
+  attachments: [],
   history: [line('received', 'micro', '1号楼1单元 单元长')],
   can: [],
   ...over,

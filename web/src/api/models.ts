@@ -27,6 +27,9 @@ export interface Place {
   above: { code: string; level: Level; label: string }[]
 }
 
+/** Where it is, when nobody chose a grid: the server looks which it is. */
+export type Told = { address: string } | { lng: number; lat: number }
+
 export interface TrackLine {
   at: string
   kind: 'received' | 'moved' | 'accepted' | 'asked' | 'replied' | 'resolved' | 'reopened' | 'closed' | string
@@ -46,6 +49,8 @@ export interface Track {
   promised_by: string | null
   now: string
   reply: string | null
+  /** Photos that came with the reply. */
+  attachments: string[]
   history: TrackLine[]
   can: string[]
 }
@@ -92,6 +97,8 @@ export interface Case {
   policy: string
   supervised: boolean
   hops?: Hop[]
+  /** Photos of how it was resolved; a list leaves them out. */
+  attachments?: string[]
   whistles: string[]
   can: string[]
 }
@@ -124,6 +131,8 @@ export interface Whistle {
   version: number
   text: string
   can: string[]
+  /** Photos of the result; a list leaves them out. */
+  attachments?: string[]
   history?: { at: string; kind: string; actor: string | null; text: string | null }[]
 }
 

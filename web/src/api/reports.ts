@@ -3,6 +3,7 @@ import { ref } from 'vue'
 import { Queue, type Sent, type Waiting } from '../logic/queue'
 import { call, newKey, Refused } from './client'
 import type { ReportIn, Reported } from './models'
+import { forget, upload } from './photos'
 import { session } from './session'
 
 export interface Mine {
@@ -15,6 +16,8 @@ export interface Mine {
 
 interface Entry {
   report: ReportIn
+  /** Keys of photos that go with it. */
+  photos?: string[]
   /** Reported as whoever is signed in, or by phone. */
   signed: string | null
 }
@@ -41,24 +44,26 @@ function remember(entry: Mine): void {
 export const lastSent = ref<{ key: string; mine: Mine; duplicates: boolean } | null>(null)
 
 async function send(entry: Waiting<Entry>): Promise<Sent> {
-  const { report, signed } = entry.body
+  const { report, signed, photos } = entry.body
   // Whose token it was is not ours to change: signed out meanwhile, it waits until the same person is back.
   if (signed && session.value?.token !== signed && !report.phone) return { refused: '401' }
+  const anonymous = !signed || session.value?.token !== signed
   try {
-    const told = await call<Reported>('POST', '/api/intake/issues', {
-      body: report,
-      key: entry.key,
-      anonymous: !signed || session.value?.token !== signed,
-    })
+    const attachments = await upload(photos ?? [], !anonymous)
+    const body = attachments.length ? { ...report, attachments } : report
+    const told = await call<Reported>('POST', '/api/intake/issues', { body, key: entry.key, anonymous })
+    void forget(photos ?? [])
     const sent = { id: told.id, code: told.track, number: told.number, text: report.text.slice(0, 80), at: entry.at }
     remember(sent)
     lastSent.value = { key: entry.key, mine: sent, duplicates: Boolean(told.duplicates?.length) }
     return 'sent'
   } catch (error) {
     if (!(error instanceof Refused) || error.passing) return 'later'
-    return { refused: error.problem?.errors?.map((each) => each.msg.split(' / ')[0]).join('；') || String(error.status) }
+    return { refused: error.problem?.errors?.map((each) => each.msg.split(' / ')[0]).join('；') || titleOf(error) }
   }
 }
+
+const titleOf = (error: Refused): string => error.problem?.title.split(' / ')[0] || String(error.status)
 
 const queue = new Queue<Entry>(localStorage, 'chuishao.waiting', send)
 export const waiting = ref(queue.list())
@@ -69,14 +74,16 @@ export async function flush(): Promise<void> {
 }
 
 /** Keeps the report, then tries to send it. Gives its key. */
-export async function report(body: ReportIn): Promise<string> {
+export async function report(body: ReportIn, photos: string[]): Promise<string> {
   const key = newKey()
-  queue.add({ key, at: new Date().toISOString(), body: { report: body, signed: session.value?.token ?? null } })
+  const signed = session.value?.token ?? null
+  queue.add({ key, at: new Date().toISOString(), body: { report: body, photos, signed } })
   await flush()
   return key
 }
 
 export function drop(key: string): void {
+  void forget(queue.list().find((each) => each.key === key)?.body.photos ?? [])
   queue.drop(key)
   waiting.value = queue.list()
 }

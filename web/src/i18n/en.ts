@@ -93,6 +93,19 @@ export const en: Words = {
     home: 'Home',
   },
 
+  photo: {
+    add: 'Add photos',
+    nth: (n: number) => `Photo ${n}`,
+    remove: 'Take out',
+    removeNth: (n: number) => `Take out photo ${n}`,
+    preparing: 'Putting it in',
+    sending: 'Sending photos',
+    tooLarge: 'One is too large, choose a smaller one',
+    most: (n: number) => `At most ${n}`,
+    done: 'Photos of how it was done',
+    result: 'Photos of the department',
+  },
+
   signIn: {
     title: 'Who are you',
     lead: 'A demonstration: choose somebody and go in as that person. Open several windows and put them side by side.',
@@ -134,6 +147,8 @@ export const en: Words = {
     phoneHint: 'You are told by text how it goes. Who works on it does not see the number',
     phoneHintShown: 'You are told by text how it goes',
     badPhone: 'That is no mobile number: 11 digits',
+    previewSomebody: 'Who works on it will see:',
+    herePoint: 'Where I am now',
     preview: (title: string) => `The ${title.toLowerCase()} will see:`,
     previewContact: 'Your telephone',
     hint: { name: 'A name', phone: 'A telephone', door: 'A door number' } as Record<string, string>,
@@ -170,6 +185,13 @@ export const en: Words = {
     wholeOf: (label: string) => `${label}, cannot say where exactly`,
     none: 'None of that name. Say it differently, or go by community',
     byCommunity: 'Find by community',
+    whereIAm: 'Where I am now',
+    finding: 'Looking where you are',
+    notFound: 'It was not found where you are. Choose the compound, or write the address',
+    inexact: 'That is not exact enough. Choose the compound, or write the address',
+    byAddress: 'Write the address',
+    addressHint: 'Such as: 和平小区 3 号楼 2 单元',
+    choose: 'Or choose the compound',
     village: 'Village',
   },
 

@@ -90,6 +90,19 @@ export const zh = {
     home: '回首页',
   },
 
+  photo: {
+    add: '加照片',
+    nth: (n: number) => `照片 ${n}`,
+    remove: '去掉',
+    removeNth: (n: number) => `去掉照片 ${n}`,
+    preparing: '正在放进来',
+    sending: '正在发照片',
+    tooLarge: '有一张太大了，换一张小些的',
+    most: (n: number) => `最多 ${n} 张`,
+    done: '办好以后的照片',
+    result: '部门交的照片',
+  },
+
   signIn: {
     title: '您是谁',
     lead: '这是演示：选一个人，就以他的身份进去。可以在几个窗口里各选一个人，放在一起看。',
@@ -131,6 +144,8 @@ export const zh = {
     phoneHint: '办得怎么样发短信告诉您。办事的人看不到号码',
     phoneHintShown: '办得怎么样发短信告诉您',
     badPhone: '手机号不对，要 11 位数字',
+    previewSomebody: '办事的人会看到：',
+    herePoint: '我现在的位置',
     preview: (title: string) => `${title}会看到：`,
     previewContact: '您的电话',
     hint: { name: '名字', phone: '电话', door: '门牌' } as Record<string, string>,
@@ -167,6 +182,13 @@ export const zh = {
     wholeOf: (label: string) => `${label}，说不清是哪里`,
     none: '没有叫这个名字的。换个说法，或者选社区',
     byCommunity: '按社区找',
+    whereIAm: '用我现在的位置',
+    finding: '正在找您在哪儿',
+    notFound: '没找到您在哪儿。选小区，或者写地址',
+    inexact: '位置不够准。选小区，或者写地址',
+    byAddress: '写地址',
+    addressHint: '比如：和平小区 3 号楼 2 单元',
+    choose: '或者选小区',
     village: '村',
   },
 
