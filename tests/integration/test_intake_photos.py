@@ -2,6 +2,7 @@
 
 import asyncio
 import io
+import re
 import socket
 import time
 from collections.abc import AsyncIterator
@@ -285,14 +286,17 @@ async def bucket() -> AsyncIterator[Settings]:
         if request.method == "PUT":
             kept[path] = await request.body()
             return Response(headers={"ETag": '"1"'})
-        if request.method == "DELETE":
-            kept.pop(path, None)
-            return Response(status_code=204)
+        if request.method == "POST":  # several are deleted at once, also one
+            keys = re.findall("<Key>(.*?)</Key>", (await request.body()).decode())
+            for key in keys:
+                kept.pop(f"{path.rstrip('/')}/{key}", None)
+            deleted = "".join(f"<Deleted><Key>{key}</Key></Deleted>" for key in keys)
+            return Response(f"<DeleteResult>{deleted}</DeleteResult>", media_type="application/xml")
         if path not in kept:
             return Response("<Error><Code>NoSuchKey</Code></Error>", 404)
         return Response(kept[path], headers={"ETag": '"1"', "Last-Modified": "Tue, 24 Nov 2026 02:00:00 GMT"})
 
-    app = Starlette(routes=[Route("/{path:path}", answer, methods=["GET", "PUT", "DELETE"])])
+    app = Starlette(routes=[Route("/{path:path}", answer, methods=["GET", "PUT", "POST"])])
     listening = socket.create_server(("127.0.0.1", 0))
     server = uvicorn.Server(uvicorn.Config(app, log_level="warning", lifespan="off"))
     serving = asyncio.create_task(server.serve([listening]))
