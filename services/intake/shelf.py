@@ -55,15 +55,12 @@ class Shelf:
 
 
 def shelf_of(settings: Settings) -> Shelf:
-    """The shelf that settings name."""
-    return _shelf(
-        settings.photos,
-        settings.data,
-        settings.s3_endpoint,
-        settings.s3_region,
-        settings.s3_access_key_id,
-        settings.s3_secret_access_key,
-    )
+    """The shelf that settings name. Raises Problem 503 where its directory cannot be made."""
+    bucket = (settings.s3_endpoint, settings.s3_region, settings.s3_access_key_id, settings.s3_secret_access_key)
+    try:
+        return _shelf(settings.photos, settings.data, *bucket)
+    except (BaseError, OSError) as error:
+        raise _away(error) from error
 
 
 @cache

@@ -22,6 +22,7 @@ from starlette.routing import Route
 from services.intake.attachments import forget_unused
 from services.intake.domain.photos import EDGE, MAX_BYTES
 from services.intake.shelf import Shelf, shelf_of
+from shared.problems import Problem
 from shared.settings import Settings
 from tests.photos import PLANTED, encoded, exif, good, hostile, no_photos, picture
 from tests.world import U1, Issue, World
@@ -326,3 +327,10 @@ async def test_photos_are_kept_in_a_bucket(bucket: Settings) -> None:
 async def test_photos_are_kept_in_the_data_directory(tmp_path: Any) -> None:
     await keeps(shelf_of(Settings(data=tmp_path)))
     assert (tmp_path / "photos").is_dir()
+
+
+def test_a_directory_that_cannot_be_made_is_503(tmp_path: Any) -> None:
+    (tmp_path / "file").write_text("")
+    with pytest.raises(Problem) as refused:
+        shelf_of(Settings(photos=str(tmp_path / "file" / "photos")))
+    assert refused.value.status == 503
