@@ -23,7 +23,8 @@ COPY sandbox sandbox
 RUN uv pip install --no-cache --compile-bytecode --python /opt/chuishao --no-deps --no-build-isolation .
 
 FROM python:3.11-slim
-RUN useradd --system --uid 10001 --no-create-home --shell /usr/sbin/nologin chuishao
+RUN useradd --system --uid 10001 --no-create-home --shell /usr/sbin/nologin chuishao \
+    && install --directory --owner=10001 --group=10001 /photos
 COPY --from=program /opt/chuishao /opt/chuishao
 COPY --from=pages /web/dist /opt/chuishao/lib/python3.11/site-packages/web/dist
 ENV PATH=/opt/chuishao/bin:$PATH \

@@ -141,8 +141,16 @@ class Composed:
         for name, value in given.items():
             if value.startswith(SECRETS):
                 assert value.removeprefix(SECRETS) in self.services[service]["secrets"], (service, name)
+        for volume in self.services[service].get("volumes", []):
+            name, target = volume.split(":")[:2]
+            given = {each: str(self._volume(name)) if value == target else value for each, value in given.items()}
         paths = {"PATH": f"{binaries()}:{os.environ['PATH']}", "LANG": "C.UTF-8"}
         return {**paths, **{name: self.mapped(service, value) for name, value in given.items()}}
+
+    def _volume(self, name: str) -> Path:
+        folder = self.folder / "volumes" / name
+        folder.mkdir(parents=True, exist_ok=True)
+        return folder
 
     def mounted(self, service: str, target: str) -> Path:
         """A file of this repository that the service finds at `target`."""
@@ -335,7 +343,7 @@ class _Broker(Kafka):
             for name, value in self._environment.items()
             if name.startswith("KAFKA_") and name != "KAFKA_HEAP_OPTS"
         }
-        assert added["log.dirs"] in [volume.split(":")[1] for volume in self._composed.services["kafka"]["volumes"]]
+        assert Path(added["log.dirs"]).parent.name == "volumes", "the log has to lie in a volume"
         added["log.dirs"] = str(self.folder / "log")
         return "\n".join([mounted, *(f"{name}={value}" for name, value in added.items()), ""])
 
