@@ -8,6 +8,7 @@ import shutil
 import subprocess
 import sys
 import tempfile
+import tomllib
 from collections.abc import AsyncIterator
 from pathlib import Path
 from typing import Any
@@ -80,6 +81,16 @@ def test_the_image_does_not_run_as_root_and_takes_only_what_is_locked() -> None:
     copied = {name for line in text.splitlines() if line.startswith("COPY ") and "--from" not in line
               for name in line.split()[1:-1]}  # fmt: skip
     assert {f"!{name.removesuffix('/')}" for name in copied} == {line for line in ignored if line.startswith("!")}
+
+
+def test_the_image_holds_every_dependency_in_the_version_that_is_tested() -> None:
+    def locked(name: str) -> dict[str, str]:
+        return dict(re.findall(r"^([a-z0-9-]+)==(\S+)", (ROOT / name).read_text(), re.MULTILINE))
+
+    image = locked("requirements-server.lock")
+    wanted = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]["dependencies"]
+    assert {re.split(r"[\[<>=; ]", each)[0] for each in wanted} <= image.keys()
+    assert image.items() <= locked("requirements.lock").items()
 
 
 @pytest_asyncio.fixture(scope="module", loop_scope="session")
