@@ -25,7 +25,9 @@ EVERYTHING = (
     "gateway.enabled=true",
     "autoscaling.enabled=true",
     "networkPolicy.enabled=true",
+    "photos.url=s3://chuishao/photos",
 )
+PHOTOS = ("photos.url=s3://chuishao/photos", "photos.accessKeyId=us")
 SANDBOX = ("providers.mode=sandbox", "policy=demo", "district=small", "ingress.enabled=true")
 Object = dict[str, Any]
 
@@ -74,7 +76,7 @@ def test_the_sandbox_runs_only_where_no_message_leaves_the_house() -> None:
     assert "here-sandbox-api" in pods(*SANDBOX)
 
 
-@pytest.mark.parametrize("settings", [(), SANDBOX], ids=["real", "sandbox"])
+@pytest.mark.parametrize("settings", [(), SANDBOX, PHOTOS], ids=["real", "sandbox", "photos"])
 def test_pods_get_settings_that_exist_and_secrets_as_files_only(settings: tuple[str, ...]) -> None:
     for name, pod in pods(*settings).items():
         (secrets,) = [each["projected"]["sources"] for each in pod["volumes"] if each["name"] == "secrets"]

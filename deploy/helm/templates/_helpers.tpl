@@ -42,6 +42,13 @@ imagePullPolicy: {{ .Values.image.pullPolicy }}
 {{- else }}
 - {name: CHUISHAO_PUBLIC_URL, value: {{ $values.publicUrl | quote }}}
 {{- end }}
+{{- if and (eq .name "intake") $values.photos.url }}
+- {name: CHUISHAO_PHOTOS, value: {{ $values.photos.url | quote }}}
+- {name: CHUISHAO_S3_ENDPOINT, value: {{ $values.photos.endpoint | quote }}}
+- {name: CHUISHAO_S3_REGION, value: {{ $values.photos.region | quote }}}
+- {name: CHUISHAO_S3_ACCESS_KEY_ID, value: {{ $values.photos.accessKeyId | quote }}}
+- {name: CHUISHAO_S3_SECRET_ACCESS_KEY_FILE, value: /run/secrets/s3_secret_access_key}
+{{- end }}
 {{- if has .name (list "notify" "sandbox") }}
 - {name: CHUISHAO_SANDBOX_URL, value: {{ printf "http://%s-sandbox-api:8000/sandbox" $release | quote }}}
 {{- range $setting, $value := $values.providers.settings }}
@@ -66,6 +73,11 @@ imagePullPolicy: {{ .Values.image.pullPolicy }}
 - secret:
     name: {{ .root.Values.postgres.ownerSecret.name }}
     items: [{key: {{ .root.Values.postgres.ownerSecret.key }}, path: postgres_url}]
+{{- end }}
+{{- if and (eq .name "intake") .root.Values.photos.url }}
+- secret:
+    name: {{ .root.Values.photos.secret.name }}
+    items: [{key: {{ .root.Values.photos.secret.key }}, path: s3_secret_access_key}]
 {{- end }}
 {{- if and (eq .name "notify") (eq .root.Values.providers.mode "real") }}
 - secret: {name: {{ .root.Values.providers.secret }}}
