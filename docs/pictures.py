@@ -116,7 +116,7 @@ async def work(url: str) -> None:
             if number % 7 == 0:
                 await client.get("/api/routing/cases")
             number += 1
-            await asyncio.sleep(0.4 if number > 1 else 8)
+            await asyncio.sleep(2 if number > 1 else 8)
 
 
 async def answers(url: str, begin: float, end: float) -> dict[tuple[int, str], list[dict[str, Any]]]:
