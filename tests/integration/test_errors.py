@@ -200,12 +200,11 @@ async def test_four_thousand_characters_of_any_plane_are_taken(issue: Issue) -> 
         (f"POST {ISSUES}", "phone", ["12345", "", "电话", "1391237000112", "+1 555 0100", 13912370001, "139\x001237"]),
         (f"POST {ISSUES}", "place.grid", ["150902-99", "", "x" * 65, "a\x00", 7, "a\ud800"]),
         (f"POST {ISSUES}", "may_contact", ["yes", 1]),
-        (f"POST {ISSUES}", "attachments.0", ["x", 7, None]),
+        (f"POST {ISSUES}", "attachments", [[U0] * 10, "x", 7, {"0": U0}]),
         (f"PUT {ISSUES}/{{id}}/place", "grid", ["nowhere", "", None, 7, "a\x00", "a\ud800"]),
         (f"POST {CASE}/accept", "version", ["1", 1.5, True, None, -1, [1]]),
         (f"POST {CASE}/accept", "for", ["P016", 16, "", "P0\x0016", "P\ud800"]),
         (f"POST {CASE}/resolve", "attachments", [[U0] * 10, "x"]),
-        (f"POST {CASE}/resolve", "attachments.0", ["x", 7, None]),
         (f"POST {CASE}/answer", "solved", ["maybe", None, True]),
         (f"POST {CASE}/answer", "satisfied", [0, 6, "5", 4.5, True]),
         (
