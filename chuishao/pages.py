@@ -2,27 +2,23 @@
 
 from pathlib import Path
 
-from starlette.datastructures import MutableHeaders
 from starlette.exceptions import HTTPException
 from starlette.middleware.gzip import GZipMiddleware
 from starlette.responses import FileResponse, HTMLResponse, Response
 from starlette.staticfiles import StaticFiles
-from starlette.types import ASGIApp, Message, Receive, Scope, Send
+from starlette.types import ASGIApp, Receive, Scope, Send
 
+from shared.edge import COMMON, Careful
 from shared.problems import not_found, respond
 
 BUILT = Path(__file__).resolve().parents[1] / "web" / "dist"
 HEADERS = {
+    **COMMON,
     "Content-Security-Policy": (
         "default-src 'self'; img-src 'self' blob:; object-src 'none'; base-uri 'none'; form-action 'self'; "
         "frame-ancestors 'none'"
     ),
-    "Cross-Origin-Opener-Policy": "same-origin",
     "Permissions-Policy": "camera=(), geolocation=(self), microphone=()",
-    # A resident's page carries the code that opens her issue in its address: it must not travel.
-    "Referrer-Policy": "no-referrer",
-    "X-Content-Type-Options": "nosniff",
-    "X-Frame-Options": "DENY",
 }
 FOREVER = "public, max-age=31536000, immutable"
 NOT_BUILT = (
@@ -35,19 +31,14 @@ NOT_BUILT = (
 class Pages:
     """The ASGI app at `/`: hashed assets for ever, `index.html` for every address that a page's router knows."""
 
-    def __init__(self, built: Path = BUILT) -> None:
+    def __init__(self, built: Path = BUILT, hsts: int = 0) -> None:
         self._index = built / "index.html"
         self._files = StaticFiles(directory=built, check_dir=False)
-        self._app: ASGIApp = GZipMiddleware(self._respond, minimum_size=1000)
+        self._app: ASGIApp = Careful(GZipMiddleware(self._respond, minimum_size=1000), HEADERS, hsts)
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        async def guarded(message: Message) -> None:
-            if message["type"] == "http.response.start":
-                MutableHeaders(scope=message).update(HEADERS)
-            await send(message)
-
         if scope["type"] == "http":
-            await self._app(scope, receive, guarded)
+            await self._app(scope, receive, send)
 
     async def _respond(self, scope: Scope, receive: Receive, send: Send) -> None:
         await (await self._answer(scope))(scope, receive, send)

@@ -35,6 +35,7 @@ from services.routing.app import service as routing
 from services.routing.governing import policy_in_force, use_policy
 from services.routing.policy import load
 from shared.db import make_engine, service_url, transaction
+from shared.edge import Protocol, nowhere
 from shared.keys import Keys
 from shared.messaging.listening import Live
 from shared.migrate import migrate
@@ -149,8 +150,9 @@ async def assembled(
         lives.append(app.state.live)
         mounts.append(Mount(path, app))
     if role != "worker":
-        mounts.append(Mount("/", Pages()))
+        mounts.append(Mount("/", Pages(hsts=settings.hsts)))
     parts.app = Starlette(routes=mounts)
+    parts.app.router.default = nowhere  # also for a line break in the path, which no mount takes
     try:
         for worker in parts.workers:
             worker.start()
@@ -187,6 +189,8 @@ def make_server(app: Starlette, settings: Settings) -> Server:
         app,
         host=settings.host,
         port=settings.port,
+        http=Protocol,
+        proxy_headers=False,  # whose word is taken is a setting: see `shared/limits.py`
         log_level="warning",
         access_log=False,
         log_config=None,  # its lines go the way of all others

@@ -66,6 +66,11 @@ CHINESE = {
     "s3_region": "桶所在的区域",
     "s3_access_key_id": "桶的 Access Key ID",
     "s3_secret_access_key": "桶的 Secret Access Key",
+    "limit_caller": "一个令牌每分钟最多改多少次；0 不限。超了答 429 和 Retry-After",
+    "limit_address": "没有令牌的请求，一个公网地址每分钟最多多少次；0 不限",
+    "limit_phone": "没有令牌的上报，一个手机号每小时最多多少件；0 不限",
+    "proxies": "前面有几层自己的反向代理：X-Forwarded-For 就信几个",
+    "hsts": "Strict-Transport-Security 的秒数；0 不发。用 TLS 的部署设",
     "log_level": "日志级别",
 }
 CASE_WHO = {

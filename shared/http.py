@@ -17,7 +17,8 @@ from pydantic_core import PydanticCustomError
 from starlette.types import Message
 
 from shared.auth import BadToken, Principal, read_token
-from shared.problems import invalid, unauthorized
+from shared.limits import Limits
+from shared.problems import Problem, invalid, unauthorized
 from shared.service import Context
 
 MAX_TEXT = 4000
@@ -64,13 +65,16 @@ Time = Annotated[AwareDatetime, BeforeValidator(check_time)]
 
 # -- the order of refusals ------------------------------------------------------------------------------
 class Route(APIRoute):
-    """Refusals come in the order 401, 404, 403, 422: who may is a dependency, and it is asked also when the body cannot
-    even be read. A body that is too large is refused as such."""
+    """Refusals come in the order 429, 401, 404, 403, 422: who may is a dependency, and it is asked also when the body
+    cannot even be read. A body that is too large is refused as such. What is in no document (providers, probes) may be
+    called as often as they like: a secret is part of it, or nothing comes of it."""
 
     def get_route_handler(self) -> Callable[[Request], Coroutine[Any, Any, Response]]:
         handle = super().get_route_handler()
 
         async def in_order(request: Request) -> Response:
+            if self.include_in_schema:
+                await _limit(request)
             if self.body_field is None:
                 return await handle(request)
             request = _Readable(request.scope, request.receive)
@@ -83,6 +87,19 @@ class Route(APIRoute):
                 raise
 
         return in_order
+
+
+async def _limit(request: Request) -> None:
+    """Counts changes per caller, and everything that comes without a good token per address."""
+    limits = limits_of(request)
+    try:
+        caller = get_caller(request, get_context(request), request.headers.get("authorization"))
+    except Problem:
+        caller = None
+    if caller is None:
+        await limits.admit_address(request)
+    elif request.method not in ("GET", "HEAD"):
+        await limits.admit_caller(caller)
 
 
 class _Readable(Request):
@@ -108,8 +125,25 @@ def get_context(request: Request) -> Context:
 Ctx = Annotated[Context, Depends(get_context)]
 
 
-def get_caller(context: Ctx, authorization: Annotated[str | None, Header()] = None) -> Principal | None:
+def limits_of(request: Request) -> Limits:
+    limits: Limits = request.app.state.limits
+    return limits
+
+
+HowOften = Annotated[Limits, Depends(limits_of)]
+
+
+def get_caller(
+    request: Request, context: Ctx, authorization: Annotated[str | None, Header()] = None
+) -> Principal | None:
     """The caller, or None without a token. A bad token is refused (401), never taken for none."""
+    if not hasattr(request.state, "caller"):
+        request.state.caller = _read_caller(context, authorization)
+    caller: Principal | None = request.state.caller
+    return caller
+
+
+def _read_caller(context: Context, authorization: str | None) -> Principal | None:
     if authorization is None:
         return None
     scheme, _, token = authorization.partition(" ")

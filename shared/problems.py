@@ -92,6 +92,49 @@ def database_away() -> Problem:
     )
 
 
+def disk_full(of: str) -> Problem:
+    """`of`: whose disk, in Chinese and English with ` / ` between."""
+    zh, en = of.split(" / ")
+    return Problem(
+        "disk-full",
+        503,
+        f"{zh}的磁盘满了，没有存下；请稍后再试",
+        f"The disk of {en} is full and nothing was stored; try again later",
+        headers={"Retry-After": "30"},
+    )
+
+
+def too_many(seconds: int) -> Problem:
+    """`seconds` until it is worth asking again."""
+    return Problem(
+        "too-many",
+        429,
+        f"太频繁了，请 {seconds} 秒后再试",
+        f"Too many requests, try again in {seconds} s",
+        headers={"Retry-After": str(seconds)},
+    )
+
+
+def too_large() -> Problem:
+    return Problem("too-large", 413, "内容太大了", "The body is too large", headers={"Connection": "close"})
+
+
+def too_slow() -> Problem:
+    """The body did not come in time. The connection is not used again: the rest of the body may be on its way."""
+    return Problem("too-slow", 408, "内容传得太慢了", "The body took too long", headers={"Connection": "close"})
+
+
+def not_in_time() -> Problem:
+    """Nobody knows whether it was done: asking again with the same Idempotency-Key is safe."""
+    return Problem(
+        "not-in-time",
+        504,
+        "太久没有办完，请稍后再试",
+        "Took too long, try again",
+        headers={"Retry-After": "5"},
+    )
+
+
 def fault() -> Problem:
     return Problem("fault", 500, "系统出错了", "Internal error")
 

@@ -14,10 +14,13 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from shared import problems
 from shared.db import DatabaseAway, transaction
+from shared.edge import Careful, InTime
+from shared.limits import Limits
 from shared.messaging.consumer import Consumer
 from shared.messaging.listening import Live
 from shared.messaging.outbox import Relay, sweep
 from shared.observing import observer
+from shared.openapi import complete
 from shared.service import Context, Job, Service
 from shared.telemetry import annotate, describe, traced
 
@@ -45,9 +48,11 @@ def build_app(context: Context, service: Service, worker: "Worker | None" = None
     )
     app.state.context = context
     app.state.live = Live(context, service.live)
+    app.state.limits = Limits(context)
     problems.install(app)
     if service.router:
         app.include_router(service.router)
+    complete(app)
 
     @app.get("/livez", include_in_schema=False)
     async def livez() -> Response:
@@ -63,7 +68,9 @@ def build_app(context: Context, service: Service, worker: "Worker | None" = None
     async def metrics() -> Response:
         return Response(generate_latest(), media_type=CONTENT_TYPE_LATEST)
 
+    app.add_middleware(InTime)
     app.add_middleware(_Edge, service=service.name, bodies=service.bodies)
+    app.add_middleware(Careful, hsts=context.settings.hsts)
     return app
 
 
@@ -89,7 +96,7 @@ class _Edge:
             message = await receive()
             size += len(message.get("body", b""))
             if size > most:
-                raise _too_large()
+                raise problems.too_large()
             return message
 
         async def counted(message: Message) -> None:
@@ -105,7 +112,7 @@ class _Edge:
             try:
                 length = headers.get(b"content-length", b"0")
                 if length.isdigit() and int(length) > most:
-                    raise _too_large()
+                    raise problems.too_large()
                 await self._app(scope, limited, counted)
             except problems.Problem as problem:
                 await problems.respond(problem, scope["path"])(scope, receive, counted)
@@ -128,10 +135,6 @@ def _route(scope: Scope) -> str:
     of them. Empty for a path that there is not."""
     route = scope.get("route")
     return f"{scope.get('root_path', '')}{route.path}" if isinstance(route, Route) else ""
-
-
-def _too_large() -> problems.Problem:
-    return problems.Problem("too-large", 413, "内容太大了", "The body is too large")
 
 
 class Worker:

@@ -101,6 +101,16 @@ class Settings(BaseSettings):
     """Access key id of the bucket."""
     s3_secret_access_key: str | None = None
     """Secret access key of the bucket."""
+    limit_caller: int = Field(6000, ge=0)
+    """Changes a minute from one token; 0: no limit. Who asks too often gets 429 and Retry-After."""
+    limit_address: int = Field(600, ge=0)
+    """Requests a minute without a token from one public address; 0: no limit."""
+    limit_phone: int = Field(60, ge=0)
+    """Reports an hour without a token from one phone; 0: no limit."""
+    proxies: int = Field(0, ge=0, le=8)
+    """Our own reverse proxies in front: so many entries of X-Forwarded-For are believed."""
+    hsts: int = Field(0, ge=0)
+    """Seconds of Strict-Transport-Security; 0: not sent. For deployments behind TLS."""
     log_level: str = "INFO"
     """Least level that is logged: DEBUG, INFO, WARNING or ERROR."""
 

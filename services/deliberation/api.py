@@ -6,7 +6,7 @@ from typing import Annotated, Any
 from uuid import UUID
 
 from fastapi import APIRouter, Depends, Request, Response
-from fastapi.responses import StreamingResponse
+from fastapi.responses import PlainTextResponse, StreamingResponse
 
 from services.deliberation import commands, planning, present
 from services.deliberation.access import COMMAND, access, check_may, look
@@ -178,15 +178,21 @@ async def get_meeting(id: UUID, caller: Caller, ctx: Ctx) -> dict[str, Any]:
     return present.meeting(found, seats, door_code(ctx.keys, id, found.topic.sequence))
 
 
-@router.get("/meetings/{id}/invite.ics")
+class Calendar(Response):
+    """iCalendar."""
+
+    media_type = "text/calendar"
+
+
+@router.get("/meetings/{id}/invite.ics", response_class=Calendar)
 async def get_invitation(id: UUID, caller: Caller, ctx: Ctx) -> Response:
     async with transaction(ctx.engine) as conn:
         topic = (await access(conn, caller, await reading.topic_of(conn, id))).topic
     method = "CANCEL" if topic.state == WITHDRAWN else "REQUEST"
-    return Response(calendar(topic), media_type=f"text/calendar; charset=utf-8; method={method}")
+    return Calendar(calendar(topic), media_type=f"text/calendar; charset=utf-8; method={method}")
 
 
-@router.get("/meetings/{id}/notice")
+@router.get("/meetings/{id}/notice", response_class=PlainTextResponse)
 async def get_notice(id: UUID, caller: Caller, ctx: Ctx) -> Response:
     """For the notice board: no personal data."""
     async with transaction(ctx.engine) as conn:
@@ -206,7 +212,7 @@ async def get_notice(id: UUID, caller: Caller, ctx: Ctx) -> Response:
         result=topic.result,
         tasks=[(t["text"], t["owner"], t["due"].astimezone(CHINA)) for t in tasks],
     )
-    return Response(compose(notice), media_type="text/plain; charset=utf-8")
+    return PlainTextResponse(compose(notice))
 
 
 # -- meetings: to act ---------------------------------------------------------------------------------------

@@ -13,6 +13,8 @@ from services.directory.domain.workbook import BadWorkbook, Fault, Workbook, to_
 from shared.phones import e164
 
 _MOBILE = (phonenumbers.PhoneNumberType.MOBILE, phonenumbers.PhoneNumberType.FIXED_LINE_OR_MOBILE)
+PLAIN = {"constant_memory": True, "strings_to_formulas": False, "strings_to_urls": False}
+"""A cell holds what it says, also if that begins with `=` or `http:`."""
 SMALL = Path(__file__).with_name("small.yaml")
 
 
@@ -36,13 +38,18 @@ def read_workbook(path: Path) -> Workbook:
 
 
 def write_workbook(workbook: Workbook, path: Path) -> None:
-    """Writes the workbook as .xlsx, codes and phones as text."""
-    with xlsxwriter.Workbook(path, {"constant_memory": True}) as book:
-        for sheet, rows in to_sheets(workbook).items():
-            page = book.add_worksheet(sheet)
-            page.freeze_panes(1, 0)
-            for number, row in enumerate(rows):
-                page.write_row(number, 0, row)
+    """Writes the workbook as .xlsx, codes and phones as text. Raises OSError."""
+    try:
+        with xlsxwriter.Workbook(
+            path, {"constant_memory": True, "strings_to_formulas": False, "strings_to_urls": False}
+        ) as book:
+            for sheet, rows in to_sheets(workbook).items():
+                page = book.add_worksheet(sheet)
+                page.freeze_panes(1, 0)
+                for number, row in enumerate(rows):
+                    page.write_row(number, 0, row)
+    except xlsxwriter.exceptions.FileCreateError as error:
+        raise error.args[0] from None  # what the system said
 
 
 def small_district() -> Workbook:

@@ -15,7 +15,19 @@ from services.intake.commands import Request, Wanted
 from services.intake.domain.words import find_hints
 from services.intake.store import Page
 from shared.auth import Principal
-from shared.http import PAGE, Caller, Ctx, Cursor, IdempotencyKey, Limit, MaybeCaller, Route, decode_cursor, page
+from shared.http import (
+    PAGE,
+    Caller,
+    Ctx,
+    Cursor,
+    HowOften,
+    IdempotencyKey,
+    Limit,
+    MaybeCaller,
+    Route,
+    decode_cursor,
+    page,
+)
 from shared.problems import invalid
 
 MAX_IDS = 100
@@ -46,9 +58,11 @@ async def post_hints(body: schemas.WordsIn) -> schemas.HintsOut:
 
 @router.post("/issues", status_code=201, response_model_exclude_none=True)
 async def post_issue(
-    body: schemas.ReportIn, context: Ctx, caller: MaybeCaller, key: IdempotencyKey = None
+    body: schemas.ReportIn, context: Ctx, caller: MaybeCaller, often: HowOften, key: IdempotencyKey = None
 ) -> schemas.ReportedOut:
     """Report an issue; without a token a phone is needed."""
+    if caller is None and body.phone is not None:
+        await often.admit_phone(context.keys.phone_index(body.phone))
     request = Request(key, body.model_dump_json().encode())
     _, answer = await commands.report_issue(context, caller, body.report(), request)
     return schemas.ReportedOut.model_validate(answer)

@@ -190,8 +190,9 @@ async def _wait(event: asyncio.Event, seconds: float) -> None:
 
 
 async def sweep(context: Context) -> float:
-    """Job: deletes events published more than `KEEP_DAYS` ago and old idempotency keys, in batches."""
+    """Job: deletes events published more than `KEEP_DAYS` ago, old idempotency keys and old counts, in batches."""
     async with transaction(context.engine) as conn:
         gone = (await conn.execute(SWEEP, {"days": KEEP_DAYS, "batch": BATCH})).rowcount
         await conn.execute(SWEEP_KEYS)
+        await conn.execute(text("SELECT public.forget_allowances()"))
     return 3600.0 if gone < BATCH else 0.1

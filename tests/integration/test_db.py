@@ -45,7 +45,7 @@ READERS = {"directory", "intake", "routing", "deliberation", "notify"}
 PUBLISHED = {"routing": {"intake.v1_attachment"}}
 PUBLISHED_FUNCTIONS = {"intake": {("directory", "v1_grid_named")}, "routing": {("intake", "v1_attach")}}
 VAULT_CALLERS = {"directory", "intake", "notify"}
-PUBLIC_FUNCTIONS = {"clock_now", "opened", "open_between", "due"}
+PUBLIC_FUNCTIONS = {"clock_now", "opened", "open_between", "due", "admit", "forget_allowances"}
 
 
 @pytest_asyncio.fixture(scope="module", loop_scope="session")
@@ -142,7 +142,7 @@ async def test_a_role_may_call_its_own_functions_and_the_published_ones_and_no_o
     assert {(row.schema, row.name) for row in found if row.may} == {(r.schema, r.name) for r in found if allowed(r)}
 
 
-async def test_no_function_of_ours_is_for_everybody_except_the_clock_and_the_calendar(owner: AsyncEngine) -> None:
+async def test_no_function_of_ours_is_for_everybody_except_clock_calendar_and_limits(owner: AsyncEngine) -> None:
     found = await rows(
         owner,
         f"""SELECT f.proname AS name FROM pg_proc f JOIN pg_namespace n ON n.oid = f.pronamespace
