@@ -70,6 +70,7 @@ check-types: .venv/.tools
 
 check-contracts: .venv/.tools
 	$(BIN)/python -m shared.contracts.export --check
+	$(BIN)/python docs/generate.py --check
 
 check-links: .venv/.tools
 	$(BIN)/python docs/check_links.py

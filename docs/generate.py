@@ -1,8 +1,8 @@
 """`python docs/generate.py [--check]`: writes what documents say from the code.
 
 These are the settings in the README, the services in `docs/architecture.md`, the acts and clocks in `docs/whistle.md`
-and `docs/deliberation.md`, and all of `docs/states.md` and `docs/events.md`. `--check` writes nothing and fails when
-something is not up to date.
+and `docs/deliberation.md`, and all of `docs/states.md`, `docs/events.md` and `docs/asyncapi.yaml`. `--check` writes
+nothing and fails when something is not up to date.
 """
 
 import ast
@@ -13,6 +13,8 @@ from datetime import timedelta
 from itertools import groupby
 from pathlib import Path
 
+import yaml
+
 from chuishao.wiring import SERVICES
 from services.deliberation.domain import states as topics
 from services.deliberation.domain.seats import CHAIR, RESIDENT
@@ -21,13 +23,14 @@ from services.routing.domain import states as cases
 from services.routing.domain import whistle
 from services.routing.domain.terms import Term
 from services.routing.policy import load as load_policy
-from shared.contracts import Contract
+from shared.contracts import Contract, asyncapi
 from shared.contracts.export import all_contracts
 
 ROOT = Path(__file__).resolve().parents[1]
 README = ROOT / "README.md"
 STATES = ROOT / "docs" / "states.md"
 EVENTS = ROOT / "docs" / "events.md"
+ASYNCAPI = ROOT / "docs" / "asyncapi.yaml"
 SETTINGS = ROOT / "shared" / "settings.py"
 ARCHITECTURE = ROOT / "docs" / "architecture.md"
 WHISTLE = ROOT / "docs" / "whistle.md"
@@ -160,11 +163,11 @@ A topic has one meeting at most, and the meeting's state follows from the topic'
 EVENTS_PAGE = """# Events
 
 Written by `python docs/generate.py` from [`shared/contracts`](../shared/contracts), where each has a JSON Schema as
-well ([`schemas/`](../shared/contracts/schemas)). Events are CloudEvents 1.0 in JSON on the topics `chuishao.issue`,
-`chuishao.case` and so on, of type `cn.chuishao.…`. The record's key is the event's `subject`; `seq` counts per topic
-and subject from 1. `data` is what is listed here: ids, codes, levels, times and reasons, never free text, never
-personal data. Fields are only ever added, with a default: a change that would break an event already published fails a
-test.
+well ([`schemas/`](../shared/contracts/schemas)); for programs, all of them are in [`asyncapi.yaml`](asyncapi.yaml)
+(AsyncAPI 3.0). Events are CloudEvents 1.0 in JSON on the topics `chuishao.issue`, `chuishao.case` and so on, of type
+`cn.chuishao.…`. The record's key is the event's `subject`; `seq` counts per topic and subject from 1. `data` is what is
+listed here: ids, codes, levels, times and reasons, never free text, never personal data. Fields are only ever added,
+with a default: a change that would break an event already published fails a test.
 
 {topics}
 """
@@ -330,6 +333,19 @@ def _filled(path: Path, **tables: str) -> str:
     return text
 
 
+def asyncapi_text() -> str:
+    """Every event for programs: AsyncAPI 3.0."""
+    told = asyncapi.document(all_contracts().values(), {s.name: s.topics for s in SERVICES if s.topics})
+    return yaml.dump(told, Dumper=_Plain, allow_unicode=True, sort_keys=False, width=120)
+
+
+class _Plain(yaml.SafeDumper):
+    """Without anchors: what stands in two places is written twice."""
+
+    def ignore_aliases(self, _: object) -> bool:
+        return True
+
+
 def wanted() -> dict[Path, str]:
     """Every generated document as it should be."""
     states = STATES_PAGE.format(
@@ -353,6 +369,7 @@ def wanted() -> dict[Path, str]:
         ),
         STATES: states,
         EVENTS: events_page(),
+        ASYNCAPI: asyncapi_text(),
     }
 
 
