@@ -17,6 +17,7 @@ from chuishao.target import Target, as_owner
 from chuishao.wiring import SERVICES
 from chuishao.words import date_time, level_name, span
 from shared.db import DatabaseAway
+from shared.disks import room
 
 State = Literal["ok", "warn", "fail"]
 
@@ -27,6 +28,10 @@ AUDIT_SECONDS = 30.0
 LAG = 10_000
 CALENDAR_WARNS, CALENDAR_FAILS = 60, 14
 """Days before the published holidays end."""
+DISKS = {"postgres": "数据库", "kafka": "消息队列", "photos": "照片", "log": "日志"}
+"""Folder in the data directory -> what it is called."""
+DISK_WARNS, DISK_FAILS = 2**31, 2**26
+"""Bytes of room."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -184,6 +189,18 @@ async def _people(conn: AsyncConnection) -> list[Finding]:
     return [Finding("channels", "warn" if nobody else "ok", text)]
 
 
+async def _disks(target: Target) -> list[Finding]:
+    """The disks of an embedded system; other servers have an operator of their own."""
+    found = []
+    for name, words in DISKS.items():
+        free = room(target.settings.data / name)
+        if free is not None:
+            state: State = "fail" if free < DISK_FAILS else "warn" if free < DISK_WARNS else "ok"
+            text = f"{words}的磁盘还有 {free / 2**20:,.0f} MiB" + ("：满了，腾出地方就好" if state == "fail" else "")
+            found.append(Finding(f"disk {name}", state, text))
+    return found
+
+
 def _some(names: list[str], most: int = 10) -> str:
     return "、".join(names[:most]) + (" …" if len(names) > most else "")
 
@@ -199,4 +216,5 @@ CHECKS: dict[str, Check] = {
     "quarantine": _quarantine,
     "calendar": _calendar,
     "district": _district,
+    "disk": _disks,
 }

@@ -27,6 +27,7 @@ TIMEOUTS = {
 # Connection lost, not let in (the master key was rotated under us), made to give way (deadlock, lock time-out), out of
 # room, shutting down, disk trouble, a standby, or ended by the time-outs above while idle.
 _AWAY = ("08", "28P01", "40", "55P03", "53", "57P", "58", "25006", "25P03")
+DISK_FULL = "53100"
 _EVENTS_WRITTEN = "chuishao.events"
 
 LADDER_SHARED = text("SELECT pg_advisory_xact_lock_shared(:key)").bindparams(key=LADDER_LOCK)
@@ -36,6 +37,10 @@ LADDER_EXCLUSIVE = text("SELECT pg_advisory_xact_lock(:key)").bindparams(key=LAD
 class DatabaseAway(Exception):
     """PostgreSQL cannot be reached, is shutting down or out of room, the pool is empty, or the transaction had to give
     way to another. Nothing was changed; try again."""
+
+
+class DiskFull(DatabaseAway):
+    """PostgreSQL's disk is full. Nothing was changed; once there is room, trying again is enough."""
 
 
 def role_name(service: str) -> str:
@@ -99,16 +104,20 @@ async def transaction(engine: AsyncEngine) -> AsyncIterator[AsyncConnection]:
     except (DBAPIError, PoolTimeout, OSError) as error:
         # Before there is a connection, a missing socket or a time-out is the server's; after that, the caller's.
         if is_away(error) or (not connected and isinstance(error, OSError)):
-            raise DatabaseAway(type(error).__name__) from error
+            raise (DiskFull if _sqlstate(error) == DISK_FULL else DatabaseAway)(type(error).__name__) from error
         raise
 
 
 def is_away(error: BaseException) -> bool:
     """Whether an error means that the server (not the statement) is the trouble."""
     if isinstance(error, DBAPIError):
-        state = str(getattr(error.orig, "sqlstate", "") or "")
-        return error.connection_invalidated or state.startswith(_AWAY) or "connection is closed" in str(error.orig)
+        away = _sqlstate(error).startswith(_AWAY) or "connection is closed" in str(error.orig)
+        return error.connection_invalidated or away
     return isinstance(error, PoolTimeout | ConnectionError | DatabaseAway)
+
+
+def _sqlstate(error: BaseException) -> str:
+    return str(getattr(error.orig, "sqlstate", "") or "") if isinstance(error, DBAPIError) else ""
 
 
 async def clock_now(conn: AsyncConnection) -> datetime:

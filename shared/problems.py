@@ -12,7 +12,8 @@ from fastapi.responses import Response
 from starlette.exceptions import HTTPException
 from starlette.requests import ClientDisconnect
 
-from shared.db import DatabaseAway
+from shared.db import DatabaseAway, DiskFull
+from shared.disks import is_full
 
 log = structlog.get_logger()
 MEDIA_TYPE = "application/problem+json"
@@ -92,14 +93,12 @@ def database_away() -> Problem:
     )
 
 
-def disk_full(of: str) -> Problem:
-    """`of`: whose disk, in Chinese and English with ` / ` between."""
-    zh, en = of.split(" / ")
+def disk_full() -> Problem:
     return Problem(
         "disk-full",
         503,
-        f"{zh}的磁盘满了，没有存下；请稍后再试",
-        f"The disk of {en} is full and nothing was stored; try again later",
+        "数据库的磁盘满了，这一次没有存下；腾出地方以后请再试",
+        "The disk of the database is full and this was not stored; try again once there is room",
         headers={"Retry-After": "30"},
     )
 
@@ -193,8 +192,10 @@ def install(app: FastAPI) -> None:
 
     @app.exception_handler(DatabaseAway)
     async def _away(request: Request, error: DatabaseAway) -> Response:
-        log.warning("database.away", error=str(error))
-        return respond(database_away(), request.url.path)
+        # With its disk full PostgreSQL may refuse to write, or not even run.
+        full = isinstance(error, DiskFull) or is_full(request.app.state.context.settings.data / "postgres")
+        log.warning("database.disk_full" if full else "database.away", error=str(error))
+        return respond(disk_full() if full else database_away(), request.url.path)
 
     @app.exception_handler(ClientDisconnect)
     async def _hung_up(request: Request, error: ClientDisconnect) -> Response:

@@ -18,6 +18,7 @@ from typing import Any, Protocol
 
 import structlog
 
+from shared.disks import is_full
 from shared.embedded.account import Account
 from shared.embedded.errors import EmbeddedError, StartFailed
 
@@ -36,6 +37,7 @@ class Server(Protocol):
     """What a child must know about the server that it runs."""
 
     name: str
+    folder: Path  # where its data lie
     stop_signal: signal.Signals  # asks it to stop in order
     orphan_signal: signal.Signals  # what the kernel sends when we die; must end it within 1.5 s
 
@@ -249,6 +251,9 @@ class Child:
                 log.info("embedded.restarted", child=self.server.name)
             except EmbeddedError as error:
                 log.error("embedded.restart-failed", child=self.server.name, error=error.en)
+            except (EmbeddedError, OSError) as error:  # such as a full disk: it may have room again in a minute
+                full = is_full(self.server.folder)
+                log.error("embedded.restart_failed", child=self.server.name, error=str(error), disk_full=full)
 
     async def stop(self) -> None:
         """Ask the server to stop, and kill it after 10 s. Does nothing if it does not run."""
