@@ -6,13 +6,15 @@ import random
 import shutil
 import tempfile
 from collections.abc import Iterator, Mapping
+from datetime import timedelta
 from pathlib import Path
 
 import pytest
 
+from chuishao import store
 from chuishao.target import as_owner
 from tests.system.living import Living, living
-from tests.system.test_chaos import end_well, inhabited
+from tests.system.test_chaos import NOT_DONE, inhabited
 
 pytestmark = pytest.mark.system
 
@@ -39,6 +41,15 @@ def folder() -> Iterator[Path]:
         yield Path(found)
 
 
+async def come_to_rest(system: Living) -> None:
+    """Moves the clock until no case has anything left to wait for."""
+    await system.settled()
+    while await system.rows(NOT_DONE):
+        async with as_owner(system.target) as conn:
+            await store.move_clock(conn, timedelta(seconds=20))
+        await system.settled()
+
+
 async def tables(system: Living) -> Mapping[str, str]:
     """Table -> how many rows it has, and a digest of all of them."""
     async with as_owner(system.target) as conn:
@@ -49,8 +60,8 @@ async def tables(system: Living) -> Mapping[str, str]:
 async def test_with_kafka_deleted_and_events_told_again_every_table_is_as_before(folder: Path) -> None:
     chance = random.Random(6)
     async with living(folder) as system, inhabited(system, chance) as residents:
-        await asyncio.gather(*(residents.live() for _ in range(40)))
-        await end_well(system, residents)
+        await asyncio.gather(*(residents.live() for _ in range(20)))
+        await come_to_rest(system)
         before = await tables(system)
         assert len(before) > 60
         events = await system.rows("SELECT id FROM routing.outbox")
@@ -66,6 +77,4 @@ async def test_with_kafka_deleted_and_events_told_again_every_table_is_as_before
         after = await tables(system)
         assert {name: after[name] for name in before if after[name] != before[name]} == {}
         (told,) = await system.rows("SELECT count(*) FROM routing.outbox WHERE published_at IS NOT NULL")
-        assert told[0] == len(events) > 300
-        await end_well(system, residents, rebuilt=True)
-        assert await tables(system) == before
+        assert told[0] == len(events) > 100
