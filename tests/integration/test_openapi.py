@@ -3,7 +3,6 @@ and no answer is one that the document does not name."""
 
 import asyncio
 import json
-import os
 import sys
 import time
 from collections import Counter
@@ -27,7 +26,7 @@ CALLERS = {
     "admin": "admin",
 }
 LEAST = 20_000
-TIMES = int(os.environ.get("T", "44"))
+TIMES = 50
 """Cases an operation and caller; a quarter as many again that are wrong on purpose."""
 PARTS = 2
 WHISTLE = {"occasion": "demand", "lead": "WATER", "assisting": ["CITY"], "text": "请到场看一看"}
