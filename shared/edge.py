@@ -12,9 +12,11 @@ from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
 from shared import problems
 
 BODY_SECONDS = 20.0
-"""A body has to be there by then, however slowly it comes."""
+"""A body has to be there by then, however slowly it comes …"""
+SLOWEST = 64 * 1024
+"""… or, if it says how large it is, at so many bytes a second."""
 HANDLER_SECONDS = 30.0
-"""An answer has to begin by then."""
+"""An answer has to begin so long after the body is there."""
 SEND_SECONDS = 60
 """A client that takes nothing for so long is let go, by the kernel."""
 HEAD_SECONDS = 10.0
@@ -76,7 +78,9 @@ class InTime:
         if scope["type"] != "http":
             await self._app(scope, receive, send)
             return
-        late = asyncio.get_running_loop().time() + BODY_SECONDS
+        now = asyncio.get_running_loop().time
+        size = dict(scope["headers"]).get(b"content-length", b"0")
+        late = now() + max(BODY_SECONDS, int(size) / SLOWEST if size.isdigit() else 0)
         whole = begun = False
 
         async def prompt() -> Message:
@@ -89,6 +93,8 @@ class InTime:
             except TimeoutError:
                 raise problems.too_slow() from None
             whole = not message.get("more_body", False)
+            if whole and not begun:
+                limit.reschedule(now() + HANDLER_SECONDS)
             return message
 
         async def beginning(message: Message) -> None:
@@ -99,7 +105,7 @@ class InTime:
             await send(message)
 
         try:
-            async with asyncio.timeout(HANDLER_SECONDS) as limit:
+            async with asyncio.timeout_at(late + HANDLER_SECONDS) as limit:
                 await self._app(scope, prompt, beginning)
         except TimeoutError:
             if begun:

@@ -194,7 +194,7 @@ def install(app: FastAPI) -> None:
     async def _away(request: Request, error: DatabaseAway) -> Response:
         # With its disk full PostgreSQL may refuse to write, or not even run.
         full = isinstance(error, DiskFull) or is_full(request.app.state.context.settings.data / "postgres")
-        log.warning("database.disk_full" if full else "database.away", error=str(error))
+        log.warning("database.disk-full" if full else "database.away", error=str(error))
         return respond(disk_full() if full else database_away(), request.url.path)
 
     @app.exception_handler(ClientDisconnect)

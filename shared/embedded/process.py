@@ -249,11 +249,9 @@ class Child:
             try:
                 await self.start()
                 log.info("embedded.restarted", child=self.server.name)
-            except EmbeddedError as error:
-                log.error("embedded.restart-failed", child=self.server.name, error=error.en)
-            except (EmbeddedError, OSError) as error:  # such as a full disk: it may have room again in a minute
-                full = is_full(self.server.folder)
-                log.error("embedded.restart_failed", child=self.server.name, error=str(error), disk_full=full)
+            except (EmbeddedError, OSError) as error:  # OSError: a full disk, say; it may have room in a minute
+                why = "disk full" if is_full(self.server.folder) else getattr(error, "en", str(error))
+                log.error("embedded.restart-failed", child=self.server.name, error=why)
 
     async def stop(self) -> None:
         """Ask the server to stop, and kill it after 10 s. Does nothing if it does not run."""

@@ -235,6 +235,15 @@ async def test_a_body_that_does_not_come_is_408(world: World, monkeypatch: pytes
     assert b"urn:chuishao:problem:too-slow" in answer
 
 
+async def test_a_large_body_may_take_longer_than_a_small_one(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(edge, "BODY_SECONDS", 0.1)
+    monkeypatch.setattr(edge, "SLOWEST", 100)
+    began = time.monotonic()
+    answer = await raw(world, HEAD + b'Content-Length: 60\r\n\r\n{"te', seconds=5)
+    assert answer.startswith(b"HTTP/1.1 408 "), answer[:200]
+    assert time.monotonic() - began > 0.5
+
+
 @pytest.mark.parametrize("begin", [b"", b"POST /api/intake/hints HTTP/1.1\r\nHost: x\r\nX-A: "])
 async def test_a_head_that_does_not_come_ends_the_connection(
     world: World, monkeypatch: pytest.MonkeyPatch, begin: bytes
