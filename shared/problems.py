@@ -115,7 +115,7 @@ def too_many(seconds: int) -> Problem:
 
 
 def too_large() -> Problem:
-    return Problem("too-large", 413, "内容太大了", "The body is too large", headers={"Connection": "close"})
+    return Problem("too-large", 413, "内容太大了", "The body is too large")
 
 
 def too_slow() -> Problem:
