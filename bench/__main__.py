@@ -5,7 +5,6 @@ rows of the file stay as they are.
 """
 
 import argparse
-import asyncio
 import json
 import sys
 from collections.abc import Awaitable, Callable, Sequence
@@ -13,16 +12,17 @@ from contextlib import AsyncExitStack
 from pathlib import Path
 from typing import Any
 
+import uvloop
 from rich.console import Console
 from rich.table import Table
 
-from bench import auditor, deadlines_bare, deadlines_row_by_row, memory_idle, slot_earliest, up_existing
+from bench import auditor, deadlines_bare, deadlines_row_by_row, memory_idle, reports, slot_earliest, up_existing
 from bench.row import Row
 from bench.servers import Bench
 
 LATEST = Path(__file__).parent / "latest.json"
 MODULES = (deadlines_bare, deadlines_row_by_row, up_existing, memory_idle, slot_earliest, auditor)
-ROWS: dict[str, Callable[[Bench], Awaitable[Row]]] = {module.NAME: module.measure for module in MODULES}
+ROWS: dict[str, Callable[[Bench], Awaitable[Row]]] = {module.NAME: module.measure for module in MODULES} | reports.ROWS
 console = Console(stderr=True)
 
 
@@ -66,7 +66,7 @@ def main() -> int:
     parser.add_argument("--only", action="append", choices=list(ROWS), metavar="NAME", help=", ".join(ROWS))
     parser.add_argument("--quick", action="store_true", help="one small run of each; writes nothing")
     options = parser.parse_args()
-    rows = asyncio.run(measured(options.only or list(ROWS), quick=options.quick))
+    rows = uvloop.run(measured(options.only or list(ROWS), quick=options.quick))
     Console().print(table(rows))
     if not options.quick:
         LATEST.write_text(json.dumps(written(rows), indent=1) + "\n")

@@ -1,14 +1,10 @@
 """A database as a district has it on a bad day: pending cases on the seed district's ladder, many of them due."""
 
-from collections.abc import Callable
 from dataclasses import dataclass
 
 from sqlalchemy import text
 
-from chuishao.wiring import SERVICES, put_district, put_policy
 from shared.db import make_engine, transaction
-from shared.keys import Keys
-from shared.migrate import migrate
 
 
 @dataclass(frozen=True)
@@ -66,16 +62,11 @@ SELECT id, seq, opened_at, 'opened', hop, rank FROM routing.cases
 """
 
 
-async def fill(url: str, keys: Keys, size: Size, say: Callable[[str], None]) -> None:
-    """Sets a database up with the seed district, the default policy and the cases. Their first events were told and
-    swept: the outbox is empty."""
+async def fill(url: str, size: Size) -> None:
+    """Puts the cases into a database with a district. Their first events were told and swept: the outbox is empty."""
     owner = make_engine(url, pool=1)
-    await migrate(owner, SERVICES, keys)
-    await put_policy(owner, "default")
-    await put_district(owner, keys, "seed", say)
     async with transaction(owner) as conn:
         await conn.execute(text("SET LOCAL statement_timeout = 0"))
-        await conn.execute(text("TRUNCATE directory.outbox"))
         await conn.execute(text(SEATS))
         await conn.execute(text(CASES), {"pending": size.pending, "due": size.due})
         await conn.execute(text(HOPS))

@@ -1,6 +1,7 @@
 """The HTTP server as part of a process that does other things too."""
 
 import asyncio
+import gc
 import signal
 from collections.abc import AsyncIterator, Coroutine
 from contextlib import asynccontextmanager
@@ -37,6 +38,9 @@ async def serving(app: "Starlette", settings: Settings) -> AsyncIterator["asynci
     from chuishao.wiring import make_server
 
     server = make_server(app, settings)
+    # What was imported and built so far stays: the collector need not look at it again with every few thousand requests.
+    gc.collect()
+    gc.freeze()
     task = asyncio.create_task(server.serve(), name="http")
     try:
         while not server.started:

@@ -1,6 +1,5 @@
 """Finds the running system that a command is about, and how a command fails."""
 
-import asyncio
 from collections.abc import AsyncIterator, Coroutine, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
@@ -8,6 +7,7 @@ from pathlib import Path
 from typing import Annotated, Any, NoReturn, TypeVar
 
 import typer
+import uvloop
 from pydantic import ValidationError
 from rich.console import Console
 from sqlalchemy.ext.asyncio import AsyncConnection
@@ -139,7 +139,7 @@ async def as_owner(target: Target, *, schema: str | None = None) -> AsyncIterato
 def run(work: Coroutine[Any, Any, T]) -> T:
     """Runs the work of a command; troubles a person can help are said in a line, exit code 1."""
     try:
-        return asyncio.run(work)
+        return uvloop.run(work)
     except EmbeddedError as error:
         fail(error.zh, error.en)
     except DatabaseAway:

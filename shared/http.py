@@ -91,9 +91,9 @@ class Route(APIRoute):
 
 async def _limit(request: Request) -> None:
     """Counts changes per caller, and everything that comes without a good token per address."""
-    limits = limits_of(request)
+    limits = await limits_of(request)
     try:
-        caller = get_caller(request, get_context(request), request.headers.get("authorization"))
+        caller = await get_caller(request, await get_context(request), request.headers.get("authorization"))
     except Problem:
         caller = None
     if caller is None:
@@ -117,7 +117,7 @@ async def _no_body() -> Message:
 
 
 # -- the caller and the surroundings --------------------------------------------------------------------
-def get_context(request: Request) -> Context:
+async def get_context(request: Request) -> Context:  # asynchronous, as all below: others are handed to a thread
     context: Context = request.app.state.context
     return context
 
@@ -125,7 +125,7 @@ def get_context(request: Request) -> Context:
 Ctx = Annotated[Context, Depends(get_context)]
 
 
-def limits_of(request: Request) -> Limits:
+async def limits_of(request: Request) -> Limits:
     limits: Limits = request.app.state.limits
     return limits
 
@@ -133,7 +133,7 @@ def limits_of(request: Request) -> Limits:
 HowOften = Annotated[Limits, Depends(limits_of)]
 
 
-def get_caller(
+async def get_caller(
     request: Request, context: Ctx, authorization: Annotated[str | None, Header()] = None
 ) -> Principal | None:
     """The caller, or None without a token. A bad token is refused (401), never taken for none."""
@@ -158,7 +158,7 @@ def _read_caller(context: Context, authorization: str | None) -> Principal | Non
 MaybeCaller = Annotated[Principal | None, Depends(get_caller)]
 
 
-def need_caller(caller: MaybeCaller) -> Principal:
+async def need_caller(caller: MaybeCaller) -> Principal:
     if caller is None:
         raise unauthorized()
     return caller

@@ -1,11 +1,12 @@
 """Intake's use cases. One function, one transaction."""
 
-from collections.abc import Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 from uuid import UUID
+from weakref import WeakKeyDictionary
 
-from sqlalchemy.ext.asyncio import AsyncConnection
+from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
 
 from services.intake import store
 from services.intake.catalogue import catalogue
@@ -14,11 +15,13 @@ from shared.attaching import Photos
 from shared.auth import Principal
 from shared.contracts.issue import IssuePlaced, IssueReported
 from shared.db import transaction
-from shared.idempotency import Answer, once
+from shared.grouping import Grouped
+from shared.idempotency import Answer, Asked, once, once_each
 from shared.messaging.events import NewEvent
 from shared.messaging.outbox import publish
-from shared.problems import forbidden, invalid, not_found, unauthorized, wrong_state
+from shared.problems import Problem, forbidden, invalid, not_found, unauthorized, wrong_state
 from shared.service import Context
+from shared.telemetry import current_traceparent
 
 OVERSEERS = ("command", "admin")
 """Roles that may read every issue; the words are none of an auditor's business."""
@@ -40,13 +43,44 @@ async def report_issue(context: Context, caller: Principal | None, report: Repor
     Tells: IssueReported.
     Errors: 401 without a token where one is needed, 403, 422 for a place that is none or a missing phone.
     """
-    who = _reporter_key(context, caller, report)
-    async with transaction(context.engine) as conn:
-        status, answer = await once(
-            conn, context.keys, who, request.key, request.body, lambda: _report(conn, context, caller, report)
-        )
+    asked = Asked(_reporter_key(context, caller, report), request.key, request.body)
+    status, answer = await _reporting(context)(_Telling(caller, report, asked, current_traceparent()))
     # Made from the id each time: a code at rest would open the issue to whoever reads the table.
     return status, {**answer, "track": context.keys.track_code(UUID(answer["id"]))}
+
+
+@dataclass(frozen=True, slots=True)
+class _Telling:
+    """A report that waits to be written, with the trace it belongs to."""
+
+    caller: Principal | None
+    report: Report
+    asked: Asked
+    traceparent: str | None
+
+    @property
+    def person(self) -> UUID | None:
+        return self.caller.person if self.caller else None
+
+
+_groups: WeakKeyDictionary[AsyncEngine, Grouped[_Telling, Answer]] = WeakKeyDictionary()
+
+
+def _reporting(context: Context) -> Grouped[_Telling, Answer]:
+    """Reports of the same moment are written together, in one transaction."""
+
+    async def together(told: Sequence[_Telling]) -> Sequence[Answer | Exception]:
+        async with transaction(context.engine) as conn:
+            return await once_each(
+                conn,
+                context.keys,
+                [each.asked for each in told],
+                lambda places: _report(conn, context, [told[i] for i in places]),
+            )
+
+    if context.engine not in _groups:
+        _groups[context.engine] = Grouped(together)
+    return _groups[context.engine]
 
 
 def _reporter_key(context: Context, caller: Principal | None, report: Report) -> str:
@@ -60,38 +94,66 @@ def _reporter_key(context: Context, caller: Principal | None, report: Report) ->
     return f"phone:{context.keys.phone_index(report.phone).hex()}"
 
 
-async def _report(conn: AsyncConnection, context: Context, caller: Principal | None, report: Report) -> Answer:
-    person = caller.person if caller else None
-    if report.on_behalf_of and not await _is_staff(conn, caller):
-        raise forbidden()
-    place = await store.find_place(conn, report.place, person)
-    if report.place.grid and place is None:
-        raise invalid(("body", "place", "grid"), "没有这个网格", "is not a grid")
-    if report.own and not (place and place.on_path):
-        raise forbidden()
-    new = _new_issue(context, person, report, place)
-    written = await store.insert_issue(conn, new)
-    alike = await store.find_alike(conn, new, written)
-    photos = Photos(report.attachments, caller.key if caller else None)
-    await photos.attach(conn, "report", subject=written.id, thing=written.id)
-    await publish(conn, [NewEvent(written.id, 1, _reported(report, new, written))])
-    answer: dict[str, Any] = {"id": str(written.id), "number": written.number}
+async def _report(conn: AsyncConnection, context: Context, told: Sequence[_Telling]) -> Sequence[Answer | Problem]:
+    """Writes those that may be written, and refuses the others."""
+    places = await store.find_places(conn, [(each.report.place, each.person) for each in told])
+    asking = {each.person for each in told if each.report.on_behalf_of and each.person}
+    staff = await store.have_posts(conn, list(asking))
+    checked = [_checked(context, each, places.get(i), staff) for i, each in enumerate(told)]
+    new = [(each, row) for each, row in zip(told, checked, strict=True) if not isinstance(row, Problem)]
+    if not new:
+        return [row for row in checked if isinstance(row, Problem)]
+    written = await store.insert_issues(conn, [row for _, row in new])
+    alike = await store.find_alike(conn, [each.id for each in written])
+    for (each, _), issue in zip(new, written, strict=True):
+        # A photo that is not theirs undoes all; then each is tried alone.
+        photos = Photos(each.report.attachments, each.caller.key if each.caller else None)
+        await photos.attach(conn, "report", subject=issue.id, thing=issue.id)
+    await publish(
+        conn,
+        [
+            NewEvent(issue.id, 1, _reported(each.report, row, issue), each.traceparent)
+            for (each, row), issue in zip(new, written, strict=True)
+        ],
+    )
+    rest = iter(written)
+    return [
+        row if isinstance(row, Problem) else _answer(next(rest), places.get(i), alike) for i, row in enumerate(checked)
+    ]
+
+
+def _answer(issue: store.Written, place: store.Place | None, alike: Mapping[UUID, list[str]]) -> Answer:
+    answer: dict[str, Any] = {"id": str(issue.id), "number": issue.number}
     if place:
         answer["place"] = {"grid": place.code, "label": place.label}
-    return 201, {**answer, "duplicates": alike} if alike else answer
+    return 201, {**answer, "duplicates": alike[issue.id]} if issue.id in alike else answer
 
 
-async def _is_staff(conn: AsyncConnection, caller: Principal | None) -> bool:
+def _checked(
+    context: Context, told: _Telling, place: store.Place | None, staff: Collection[UUID]
+) -> store.NewIssue | Problem:
+    """The row to be written, or why not."""
+    report = told.report
+    if report.on_behalf_of and not _is_staff(told.caller, staff):
+        return forbidden()
+    if report.place.grid and place is None:
+        return invalid(("body", "place", "grid"), "没有这个网格", "is not a grid")
+    if report.own and not (place and place.on_path):
+        return forbidden()
+    if not report.on_behalf_of and not told.person and report.phone is None:
+        return _phone_missing()
+    return _new_issue(context, told.person, report, place)
+
+
+def _is_staff(caller: Principal | None, staff: Collection[UUID]) -> bool:
     if caller is None or caller.person is None:
         return caller is not None and caller.role == "command"
-    return await store.has_post(conn, caller.person)
+    return caller.person in staff
 
 
 def _new_issue(context: Context, person: UUID | None, report: Report, place: store.Place | None) -> store.NewIssue:
     reporter = None if report.on_behalf_of else person
     phone = None if reporter else report.on_behalf_of or report.phone
-    if reporter is None and phone is None:
-        raise _phone_missing()
     index, wrapped, sealed = _sealed_phone(context, phone) if phone else (None, None, None)
     system, number = report.external or (None, None)
     return store.NewIssue(
@@ -122,7 +184,7 @@ def _sealed_phone(context: Context, phone: str) -> tuple[bytes, bytes, bytes]:
     return context.keys.phone_index(phone), wrapped, context.keys.seal(key, contacts)
 
 
-def _phone_missing() -> Exception:
+def _phone_missing() -> Problem:
     return invalid(("body", "phone"), "请留一个手机号，好告诉您结果", "is needed without a token")
 
 

@@ -1,12 +1,13 @@
 """All of intake's SQL. Reads the directory's published views; writes only its own schema."""
 
 from collections.abc import Mapping, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass, fields
 from datetime import datetime
 from typing import Any
 from uuid import UUID
 
 from sqlalchemy import ARRAY, Double, Text, Uuid, bindparam, text
+from sqlalchemy.dialects.postgresql import JSONB
 from sqlalchemy.ext.asyncio import AsyncConnection
 from sqlmodel import col, select
 
@@ -14,13 +15,22 @@ from services.intake.domain.issues import METRES, REACH, ToldPlace
 from services.intake.tables import Issue
 from shared.addresses import parse
 
-# The grid, its middle grid (for likely duplicates), and whether the caller has a post on its way up.
-PLACE = text("""
-SELECT g.id, g.code, g.label, (SELECT p.up FROM directory.v1_path p WHERE p.grid = g.id AND p.rank = 3) AS middle,
-       EXISTS (SELECT FROM directory.v1_path p JOIN directory.v1_post s ON s.grid = p.up
-                WHERE p.grid = g.id AND s.person = :person) AS on_path
-  FROM directory.v1_grid g WHERE g.id = :grid AND g.void_at IS NULL
-""").bindparams(bindparam("person", type_=Uuid), bindparam("grid", type_=Uuid))
+# Grids (named by code or found before), their middle grids (for likely duplicates), and whether each caller has a post on
+# the way up.
+PLACES = text("""
+SELECT a.i::int - 1 AS i, g.id, g.code, g.label,
+       (SELECT p.up FROM directory.v1_path p WHERE p.grid = g.id AND p.rank = 3) AS middle,
+       a.person IS NOT NULL AND EXISTS (
+           SELECT FROM directory.v1_path p JOIN directory.v1_post s ON s.grid = p.up
+            WHERE p.grid = g.id AND s.person = a.person) AS on_path
+  FROM unnest(CAST(:codes AS text[]), CAST(:grids AS uuid[]), CAST(:persons AS uuid[]))
+       WITH ORDINALITY AS a(code, grid, person, i)
+ CROSS JOIN LATERAL (
+       SELECT * FROM directory.v1_grid c WHERE c.code = a.code
+       UNION ALL
+       SELECT * FROM directory.v1_grid d WHERE d.id = a.grid) g
+ WHERE g.void_at IS NULL
+""")
 NAMED = text("SELECT directory.v1_grid_named(:heads, :building, :unit)").bindparams(
     bindparam("heads", type_=ARRAY(Text))
 )
@@ -39,33 +49,47 @@ SELECT p.up FROM nearest n JOIN directory.v1_path p ON p.grid = n.id
 """).bindparams(*(bindparam(name, type_=Double) for name in ("lat", "lng", "metres", "reach")))
 
 # Reporting for someone else is for people with a post.
-HAS_POST = text("SELECT EXISTS (SELECT FROM directory.v1_post WHERE person = :person)")
+HAVE_POSTS = text("SELECT DISTINCT person FROM directory.v1_post WHERE person = ANY(:persons)")
 
-# One round trip: the reporter is found or made in the vault while the row is written.
+# One round trip: reporters are found or made in the vault while the rows are written. In the order of their phones, so
+# that two groups with the same new phones never wait for each other.
 INSERT = text("""
-INSERT INTO issue (category, text, place, address, lng, lat, middle, reporter, entered_by,
-                   may_contact, own, about_leader, external_system, external_number)
-SELECT :category, :text, :place, :address, :lng, :lat, :middle,
-       CASE WHEN CAST(:reporter AS uuid) IS NULL
-            THEN vault.v1_person_by_phone(:phone_index, :wrapped, :sealed) ELSE :reporter END,
-       :entered_by, :may_contact, :own, :about_leader, :external_system, :external_number
-RETURNING id, number, reporter
-""").bindparams(*(bindparam(name, type_=Uuid) for name in ("place", "middle", "reporter", "entered_by")))
+WITH told AS MATERIALIZED (
+    SELECT r.*, uuidv7() AS id, CASE WHEN r.reporter IS NULL
+           THEN vault.v1_person_by_phone(decode(r.phone_index, 'hex'), decode(r.wrapped, 'hex'), decode(r.sealed, 'hex'))
+           ELSE r.reporter END AS person
+      FROM (SELECT * FROM jsonb_to_recordset(:rows) AS t(i int, category text, text text, place uuid, address text,
+                   lng float, lat float, middle uuid, reporter uuid, phone_index text, wrapped text, sealed text,
+                   entered_by uuid, may_contact boolean, own boolean, about_leader boolean, external_system text,
+                   external_number text)
+             ORDER BY phone_index, i) r
+),
+written AS (
+    INSERT INTO issue (id, category, text, place, address, lng, lat, middle, reporter, entered_by, may_contact, own,
+                       about_leader, external_system, external_number)
+    SELECT id, category, text, place, address, lng, lat, middle, person, entered_by, may_contact, own, about_leader,
+           external_system, external_number FROM told
+    RETURNING id, number, reporter
+)
+SELECT t.i, w.id, w.number, w.reporter FROM written w JOIN told t USING (id) ORDER BY t.i
+""").bindparams(bindparam("rows", type_=JSONB))
 
 # Likely duplicates of the last day: the same words, the same reporter's same item, or the same item in the
 # same middle grid. Three short index walks, because an OR would read a whole day; numbers open nothing.
 ALIKE = text("""
-SELECT DISTINCT number FROM (
-    (SELECT number, id FROM issue WHERE md5(text) = md5(:text) AND id < :id
+SELECT a.id, array_agg(DISTINCT found.number ORDER BY found.number) AS numbers
+  FROM issue a CROSS JOIN LATERAL (
+    (SELECT number, id FROM issue WHERE md5(text) = md5(a.text) AND id < a.id
         AND reported_at > public.clock_now() - interval '24 h' ORDER BY id DESC LIMIT 3)
     UNION ALL
-    (SELECT number, id FROM issue WHERE reporter = :reporter AND category = :category AND id < :id
+    (SELECT number, id FROM issue WHERE reporter = a.reporter AND category = a.category AND id < a.id
         AND reported_at > public.clock_now() - interval '24 h' ORDER BY id DESC LIMIT 3)
     UNION ALL
-    (SELECT number, id FROM issue WHERE middle = :middle AND category = :category AND id < :id
+    (SELECT number, id FROM issue WHERE middle = a.middle AND category = a.category AND id < a.id
         AND reported_at > public.clock_now() - interval '24 h' ORDER BY id DESC LIMIT 3)
-) found ORDER BY number
-""").bindparams(*(bindparam(name, type_=Uuid) for name in ("id", "reporter", "middle")))
+) found
+ WHERE a.id = ANY(:ids) GROUP BY a.id
+""").bindparams(bindparam("ids", type_=ARRAY(Uuid)))
 
 # Who may read: command and a code's holder everything; the reporter and who typed it; posts on the place's
 # way up, their present stand-ins, and bound members; an unplaced one only the district's desk.
@@ -165,6 +189,9 @@ class NewIssue:
     external_number: str | None
 
 
+NEW_ISSUE = tuple(each.name for each in fields(NewIssue))
+
+
 @dataclass(frozen=True, slots=True)
 class Written:
     """What the database gave the new row."""
@@ -232,18 +259,19 @@ READ_MINE = _reading("i.reporter = :person AND i.id > :after").bindparams(bindpa
 READ_UNPLACED = _reading("i.place IS NULL AND i.id > :after").bindparams(bindparam("after", type_=Uuid))
 
 
-async def find_place(conn: AsyncConnection, told: ToldPlace, person: UUID | None) -> Place | None:
-    """The grid where it is, unless it is void; `on_path` tells of the person's posts. None for a code that is none, an
-    address that fits no grid or several, and a point out of reach of all."""
-    grid = await _find(conn, told)
-    row = (await conn.execute(PLACE, {"grid": grid, "person": person})).one_or_none() if grid else None
-    return Place(row.id, row.code, row.label, row.middle, row.on_path) if row else None
+async def find_places(conn: AsyncConnection, told: Sequence[tuple[ToldPlace, UUID | None]]) -> dict[int, Place]:
+    """The grids where it is, by their place in the list, unless they are void; `on_path` tells of the person's posts.
+    Missing: a code that is none, an address that fits no grid or several, and a point out of reach of all."""
+    columns = {
+        "codes": [place.grid for place, _ in told],
+        "grids": [None if place.grid else await _find(conn, place) for place, _ in told],
+        "persons": [person for _, person in told],
+    }
+    rows = await conn.execute(PLACES, columns)
+    return {row.i: Place(row.id, row.code, row.label, row.middle, row.on_path) for row in rows}
 
 
 async def _find(conn: AsyncConnection, told: ToldPlace) -> UUID | None:
-    if told.grid is not None:
-        named = await find_grid(conn, told.grid)
-        return named.id if named else None
     if told.address is not None:
         read = parse(told.address)
         words = {"heads": read.heads, "building": read.building, "unit": read.unit} if read else None
@@ -255,22 +283,25 @@ async def _find(conn: AsyncConnection, told: ToldPlace) -> UUID | None:
     return grid
 
 
-async def has_post(conn: AsyncConnection, person: UUID) -> bool:
-    """Whether the person holds any post."""
-    return bool((await conn.execute(HAS_POST, {"person": person})).scalar_one())
+async def have_posts(conn: AsyncConnection, persons: Sequence[UUID]) -> set[UUID]:
+    """Those who hold any post."""
+    return set((await conn.execute(HAVE_POSTS, {"persons": persons})).scalars()) if persons else set()
 
 
-async def insert_issue(conn: AsyncConnection, new: NewIssue) -> Written:
-    """Writes the row, and the person behind the phone if there is none yet."""
-    row = (await conn.execute(INSERT, asdict(new))).one()
-    return Written(row.id, row.number, row.reporter)
+async def insert_issues(conn: AsyncConnection, new: Sequence[NewIssue]) -> list[Written]:
+    """Writes the rows, and the people behind the phones if there are none yet."""
+    rows = [{"i": i, **{name: _plain(getattr(each, name)) for name in NEW_ISSUE}} for i, each in enumerate(new)]
+    written = await conn.execute(INSERT, {"rows": rows})
+    return [Written(row.id, row.number, row.reporter) for row in written]
 
 
-async def find_alike(conn: AsyncConnection, new: NewIssue, written: Written) -> list[str]:
-    """Numbers of likely duplicates of the last 24 hours."""
-    told = {"text": new.text, "category": new.category, "middle": new.middle}
-    rows = await conn.execute(ALIKE, {"id": written.id, "reporter": written.reporter, **told})
-    return list(rows.scalars())
+def _plain(value: Any) -> Any:
+    return value.hex() if isinstance(value, bytes) else value
+
+
+async def find_alike(conn: AsyncConnection, issues: Sequence[UUID]) -> dict[UUID, list[str]]:
+    """Numbers of likely duplicates of the last 24 hours, by issue."""
+    return {row.id: list(row.numbers) for row in await conn.execute(ALIKE, {"ids": issues})}
 
 
 async def read_one(conn: AsyncConnection, reader: Reader, issue: UUID) -> Seen | None:

@@ -6,6 +6,7 @@ A catalogue is policy, so it is data; this module only says what a sound one loo
 import re
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
+from functools import cached_property
 from typing import cast
 
 URGENCIES = ("emergency", "urgent", "ordinary", "complex")
@@ -45,7 +46,7 @@ class ItemClass:
     items: tuple[Item, ...]
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True)
 class Catalogue:
     """All classes, in the order in which a page shows them."""
 
@@ -58,7 +59,11 @@ class Catalogue:
 
     def find(self, code: str) -> Item | None:
         """The item with this full code, or None."""
-        return next((item for item in self.items() if item.code == code), None)
+        return self._by_code.get(code)
+
+    @cached_property
+    def _by_code(self) -> dict[str, Item]:
+        return {item.code: item for item in self.items()}
 
 
 def parse_catalogue(document: object) -> Catalogue:
