@@ -54,7 +54,7 @@ test: .venv/.tools ## all tests, three tiers side by side (QUICK=1: without the 
 	wait $$model || failed=1; cat "$$reports/model"; \
 	wait $$system || failed=1; cat "$$reports/system"; exit $$failed
 
-bench: setup ## measure, both sides in one run; a table and bench/latest.json
+bench: setup .venv/.tools ## measure, both sides in one run; a table and bench/latest.json
 	@$(BIN)/python -m bench
 
 check: check-format check-lint check-types check-contracts check-links check-web ## format, lint, types, contracts, links

@@ -16,13 +16,37 @@ import uvloop
 from rich.console import Console
 from rich.table import Table
 
-from bench import auditor, deadlines_bare, deadlines_row_by_row, memory_idle, reports, slot_earliest, up_existing
+from bench import (
+    auditor,
+    deadlines_bare,
+    deadlines_procrastinate,
+    deadlines_row_by_row,
+    growth,
+    lateness,
+    memory_idle,
+    relaying,
+    reports,
+    slot_earliest,
+    up_existing,
+)
 from bench.row import Row
 from bench.servers import Bench
 
 LATEST = Path(__file__).parent / "latest.json"
-MODULES = (deadlines_bare, deadlines_row_by_row, up_existing, memory_idle, slot_earliest, auditor)
-ROWS: dict[str, Callable[[Bench], Awaitable[Row]]] = {module.NAME: module.measure for module in MODULES} | reports.ROWS
+MODULES = (
+    deadlines_bare,
+    deadlines_row_by_row,
+    deadlines_procrastinate,
+    growth,
+    relaying,
+    up_existing,
+    memory_idle,
+    slot_earliest,
+    auditor,
+)
+ROWS: dict[str, Callable[[Bench], Awaitable[Row]]] = (
+    {module.NAME: module.measure for module in MODULES} | lateness.ROWS | reports.ROWS
+)
 console = Console(stderr=True)
 
 

@@ -50,7 +50,7 @@ class Grid(SQLModel, table=True):
     """A grid as the directory publishes it."""
 
     __tablename__ = "v1_grid"
-    __table_args__ = {"schema": "directory"}  # noqa: RUF012
+    __table_args__ = {"schema": "directory"}
 
     id: UUID = Field(primary_key=True)
     code: str

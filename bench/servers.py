@@ -10,6 +10,7 @@ import time
 from collections.abc import AsyncIterator, Callable
 from contextlib import AsyncExitStack, asynccontextmanager
 from pathlib import Path
+from typing import Any
 
 import asyncpg
 import psutil
@@ -43,6 +44,8 @@ class Bench:
         self._server: str | None = None
         self._templates: set[str] = set()
         self._kafka: str | None = None
+        self.found: dict[str, Any] = {}
+        """What a measurement found, for other rows that show more of it."""
         self._directory: Path | None = None
 
     @property
@@ -57,7 +60,10 @@ class Bench:
     async def pending_cases(self, service: str = "routing") -> AsyncIterator[Context]:
         """A service on a fresh copy of the database with pending cases, exactly as it was filled."""
         await self._fill()
-        async with self._database(f"TEMPLATE {TEMPLATE} STRATEGY FILE_COPY") as url, self.context(url, service) as ctx:
+        async with (
+            self._database(f"TEMPLATE {TEMPLATE} STRATEGY FILE_COPY") as url,
+            self.context(url, service) as ctx,
+        ):
             yield ctx
 
     @asynccontextmanager
@@ -101,7 +107,7 @@ class Bench:
         """`python ARGUMENTS…` as a process of its own that says `ready`: the process and its port. `settings` are
         those of a service, beside the database at `url`."""
         (port,) = free_ports(1)
-        given = {"postgres": url, "master_key": MASTER.hex(), "port": str(port), "log_level": "INFO", **settings}
+        given = {"postgres": url, "master_key": MASTER.hex(), "port": str(port), "log_level": "ERROR", **settings}
         process = await asyncio.create_subprocess_exec(
             sys.executable,
             *arguments,
@@ -183,13 +189,21 @@ class Bench:
         return self._server
 
     async def _start(self) -> str:
+        """Twice: that the time of commits is kept has to be known at the start."""
         folder = self._temporary()
-        system = Embedded(folder, kafka=False, progress=self.say)
-        endpoints = await system.start()
+        for _ in range(2):
+            system = Embedded(folder, kafka=False, progress=self.say)
+            endpoints = await system.start()
+            connection = await asyncpg.connect(host=str(folder / "postgres" / "socket"), user="postgres")
+            kept = await connection.fetchval("SHOW track_commit_timestamp")
+            await connection.execute("ALTER SYSTEM SET track_commit_timestamp = on")
+            await connection.execute("ALTER ROLE chuishao CREATEDB")
+            await connection.execute("GRANT SET ON PARAMETER session_replication_role TO chuishao")
+            await connection.close()
+            if kept == "on":
+                break
+            await system.stop()
         self._stack.push_async_callback(system.stop)
-        connection = await asyncpg.connect(host=str(folder / "postgres" / "socket"), user="postgres")
-        await connection.execute("ALTER ROLE chuishao CREATEDB")
-        await connection.close()
         return endpoints.postgres
 
 

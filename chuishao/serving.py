@@ -38,7 +38,7 @@ async def serving(app: "Starlette", settings: Settings) -> AsyncIterator["asynci
     from chuishao.wiring import make_server
 
     server = make_server(app, settings)
-    # What was imported and built so far stays: the collector need not look at it again with every few thousand requests.
+    # What was imported and built so far stays: the collector need not look at it again every few thousand requests.
     gc.collect()
     gc.freeze()
     task = asyncio.create_task(server.serve(), name="http")

@@ -22,8 +22,8 @@ LOCK = text(
     " FROM unnest(CAST(:callers AS text[]), CAST(:keys AS text[])) AS a(caller, key) ORDER BY h) AS locks"
 )
 FIND = text(
-    "SELECT caller, key, request, status, answer"
-    " FROM unnest(CAST(:callers AS text[]), CAST(:keys AS text[])) AS a(caller, key) JOIN idempotency USING (caller, key)"
+    "SELECT caller, key, request, status, answer FROM idempotency"
+    " JOIN unnest(CAST(:callers AS text[]), CAST(:keys AS text[])) AS a(caller, key) USING (caller, key)"
 )
 # Real time: a key is kept for three days, however the clock of the rules is moved.
 KEEP = text(

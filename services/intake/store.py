@@ -15,8 +15,8 @@ from services.intake.domain.issues import METRES, REACH, ToldPlace
 from services.intake.tables import Issue
 from shared.addresses import parse
 
-# Grids (named by code or found before), their middle grids (for likely duplicates), and whether each caller has a post on
-# the way up.
+# Grids (named by code or found before), their middle grids (for likely duplicates), and whether each caller has a post
+# on the way up.
 PLACES = text("""
 SELECT a.i::int - 1 AS i, g.id, g.code, g.label,
        (SELECT p.up FROM directory.v1_path p WHERE p.grid = g.id AND p.rank = 3) AS middle,
@@ -55,8 +55,9 @@ HAVE_POSTS = text("SELECT DISTINCT person FROM directory.v1_post WHERE person = 
 # that two groups with the same new phones never wait for each other.
 INSERT = text("""
 WITH told AS MATERIALIZED (
-    SELECT r.*, uuidv7() AS id, CASE WHEN r.reporter IS NULL
-           THEN vault.v1_person_by_phone(decode(r.phone_index, 'hex'), decode(r.wrapped, 'hex'), decode(r.sealed, 'hex'))
+    SELECT r.*, uuidv7() AS id,
+           CASE WHEN r.reporter IS NULL THEN vault.v1_person_by_phone(
+               decode(r.phone_index, 'hex'), decode(r.wrapped, 'hex'), decode(r.sealed, 'hex'))
            ELSE r.reporter END AS person
       FROM (SELECT * FROM jsonb_to_recordset(:rows) AS t(i int, category text, text text, place uuid, address text,
                    lng float, lat float, middle uuid, reporter uuid, phone_index text, wrapped text, sealed text,

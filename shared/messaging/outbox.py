@@ -98,11 +98,11 @@ class Relay:
                     pause = 0.1
                 except (KafkaError, DatabaseAway, OSError, TimeoutError) as error:
                     log.warning("relay.waiting", service=self._context.name, error=type(error).__name__)
-                    await self._drop_producer()
+                    await self.close()
                     await asyncio.sleep(pause)
                     pause = min(pause * 2, 1.0)
         finally:
-            await self._drop_producer()
+            await self.close()
 
     async def _work(self) -> None:
         """Holds the lock on a connection of its own and sends as long as both servers are there."""
@@ -158,7 +158,7 @@ class Relay:
                 await self._producer.start()
         return self._producer
 
-    async def _drop_producer(self) -> None:
+    async def close(self) -> None:
         """Bounded: a producer with a pending record and no broker would hang for more than a minute in stop()."""
         producer, self._producer = self._producer, None
         if producer is not None:

@@ -195,3 +195,22 @@ async def test_case_31_hints_are_given_before_submit_and_nothing_is_stored(world
     answer = await world.http.post("/api/intake/hints", json={"text": "我叫王小明，住502室，电话13912345678"})
     assert [hint["kind"] for hint in answer.json()["hints"]] == ["name", "door", "phone"]
     assert await stored(world) == before
+
+
+async def test_reports_of_the_same_moment_are_answered_each_for_itself(world: World) -> None:
+    before = await stored(world)
+    good = [report(world, phone=f"139123401{n:02}", key="mine", text=f"第 {n} 盏灯") for n in range(20)]
+    bad = [report(world, place={"grid": "no-such-grid"}), report(world, "13912340003", own=True)]
+    twice = [report(world, phone="13912340200", key="one", text=text) for text in ("甲", "乙")]
+    answers = await asyncio.gather(*good, *bad, *twice)
+    assert [answer.status_code for answer in answers[:22]] == [201] * 20 + [422, 403]
+    assert sorted(answer.status_code for answer in answers[22:]) == [201, 422]
+    assert len({answer.json()["number"] for answer in answers[:20]}) == 20
+    assert await stored(world) == before + 21
+
+
+async def test_one_new_phone_many_times_at_once_is_one_person(world: World) -> None:
+    answers = await asyncio.gather(*(report(world, phone="13912340300", text=f"灯 {n}") for n in range(20)))
+    ids = [answer.json()["id"] for answer in answers]
+    rows = await world.rows("SELECT DISTINCT reporter FROM intake.issue WHERE id = ANY(:ids)", ids=ids)
+    assert len(rows) == 1
