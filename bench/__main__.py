@@ -18,14 +18,17 @@ from rich.table import Table
 
 from bench import (
     auditor,
+    consuming,
     deadlines_bare,
     deadlines_procrastinate,
     deadlines_row_by_row,
     growth,
     lateness,
     memory_idle,
+    pipeline,
     relaying,
     reports,
+    reports_to_phones,
     slot_earliest,
     up_existing,
 )
@@ -39,13 +42,15 @@ MODULES = (
     deadlines_procrastinate,
     growth,
     relaying,
+    consuming,
+    pipeline,
     up_existing,
     memory_idle,
     slot_earliest,
     auditor,
 )
 ROWS: dict[str, Callable[[Bench], Awaitable[Row]]] = (
-    {module.NAME: module.measure for module in MODULES} | lateness.ROWS | reports.ROWS
+    {module.NAME: module.measure for module in MODULES} | lateness.ROWS | reports.ROWS | reports_to_phones.ROWS
 )
 console = Console(stderr=True)
 
@@ -66,7 +71,8 @@ def table(rows: Sequence[Row]) -> Table:
     for heading in ("ours", "baseline", "ratio", "limit", "unit", "runs", ""):
         found.add_column(heading, justify="right")
     for row in rows:
-        limit = f"≥ {row.at_least:g}" if row.at_least is not None else f"≤ {row.at_most:g}"
+        limits = (("≥", row.at_least), ("≤", row.at_most))
+        limit = " ".join(f"{sign} {value:g}" for sign, value in limits if value is not None)
         figures = (_figure(value) for value in (row.ours, row.baseline, row.ratio))
         found.add_row(row.name, *figures, limit, row.unit, str(row.runs), "✓" if row.kept else "[red]✗")
     return found

@@ -103,3 +103,27 @@ async def load(port: int, requests: Sequence[bytes], connections: int, *, keep: 
             group.create_task(one(connection, rest))
     found.seconds = time.perf_counter() - began
     return found
+
+
+async def steadily(
+    port: int, requests: Sequence[bytes], rate: float, connections: int
+) -> list[tuple[float, int, bytes]]:
+    """Sends `rate` requests a second, whether or not earlier ones have been answered. Returns of each the time (Unix)
+    when its answer came, its status and its body."""
+    free: asyncio.Queue[Connection] = asyncio.Queue()
+    for _ in range(connections):
+        free.put_nowait(await Connection.to(port))
+    began = time.perf_counter()
+
+    async def one(n: int, raw: bytes) -> tuple[float, int, bytes]:
+        await asyncio.sleep(began + n / rate - time.perf_counter())
+        connection = await free.get()
+        status, body = await connection.ask(raw)
+        at = time.time()
+        free.put_nowait(connection)
+        return at, status, body
+
+    found = await asyncio.gather(*(one(n, raw) for n, raw in enumerate(requests)))
+    while not free.empty():
+        free.get_nowait().close()
+    return found

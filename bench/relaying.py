@@ -75,24 +75,23 @@ async def _relayed(ctx: Context) -> float:
     """Seconds until the outbox is empty."""
     relay = Relay(ctx)
     began = time.perf_counter()
-    while await relay.send_batch():
-        pass
+    await relay.send_all()
     seconds = time.perf_counter() - began
     await relay.close()
     async with transaction(ctx.engine) as conn:
-        assert not (await conn.execute(UNPUBLISHED, {"batch": 1})).all()
+        assert not (await conn.execute(UNPUBLISHED, {"flying": [], "batch": 1})).all()
     return seconds
 
 
 async def _records(ctx: Context, count: int) -> list[Ready]:
     prefix = ctx.settings.topic_prefix
     async with transaction(ctx.engine) as conn:
-        rows = (await conn.execute(UNPUBLISHED, {"batch": count})).mappings().all()
+        rows = (await conn.execute(UNPUBLISHED, {"flying": [], "batch": count})).mappings().all()
     return [
         Ready(
             prefix + row["topic"],
             encode(ctx.name, row),
-            str(row["subject"]).encode(),
+            row["subject"].encode(),
             [("traceparent", row["traceparent"].encode())],
         )
         for row in rows

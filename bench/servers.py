@@ -106,8 +106,8 @@ class Bench:
     async def process(self, url: str, *arguments: str, **settings: str) -> AsyncIterator[tuple[psutil.Process, int]]:
         """`python ARGUMENTS…` as a process of its own that says `ready`: the process and its port. `settings` are
         those of a service, beside the database at `url`."""
-        (port,) = free_ports(1)
-        given = {"postgres": url, "master_key": MASTER.hex(), "port": str(port), "log_level": "ERROR", **settings}
+        port = int(settings.get("port") or free_ports(1)[0])
+        given = {"postgres": url, "master_key": MASTER.hex(), "log_level": "ERROR", **settings, "port": str(port)}
         process = await asyncio.create_subprocess_exec(
             sys.executable,
             *arguments,

@@ -32,9 +32,11 @@ INSERT = text(
     " SELECT topic, subject, seq, type, data, traceparent FROM jsonb_to_recordset(:rows)"
     " AS r(topic text, subject uuid, seq bigint, type text, data jsonb, traceparent text)"
 ).bindparams(bindparam("rows", type_=JSONB))
+# As text, which is all that is needed of it: nothing is made of `data` and taken apart again.
 UNPUBLISHED = text(
-    "SELECT id, event, topic, subject, seq, type, at, data, traceparent, created_at FROM outbox"
-    " WHERE published_at IS NULL ORDER BY id LIMIT :batch"
+    "SELECT id, CAST(event AS text) AS event, topic, CAST(subject AS text) AS subject, seq, type, at,"
+    " CAST(data AS text) AS data, traceparent, created_at FROM outbox"
+    " WHERE published_at IS NULL AND id <> ALL(CAST(:flying AS bigint[])) ORDER BY id LIMIT :batch"
 )
 PUBLISHED = text("UPDATE outbox SET published_at = now() WHERE id = ANY(:ids)")
 REPLAY = text("UPDATE outbox SET published_at = NULL WHERE created_at >= :since AND published_at IS NOT NULL")
@@ -113,41 +115,62 @@ class Relay:
             while True:
                 await lock.execute(text("SELECT 1"))  # the lock is only ours while this session lives
                 self._wake.clear()  # before looking: what is written from now on wakes us again
-                if await self.send_batch() < BATCH:
-                    await _wait(self._wake, POLL)
+                await self.send_all()
+                await _wait(self._wake, POLL)
 
-    async def send_batch(self) -> int:
-        """Sends what is unpublished, at most a batch, and marks what the broker acknowledged. Returns how many."""
+    async def send_all(self) -> None:
+        """Sends what is unpublished, in batches, and marks what the broker acknowledged. While the broker has a full
+        batch, PostgreSQL marks the one before and reads the next. Raises TimeoutError when a batch was not acknowledged
+        as a whole: nothing is sent after it."""
+        turn = asyncio.create_task(self._turn((), ()))
+        sent: Sequence[int] = ()
+        while rows := await turn:
+            turn = asyncio.create_task(self._turn(sent, [row["id"] for row in rows] if len(rows) == BATCH else None))
+            try:
+                sent = await self._send_traced(rows)
+            except BaseException:
+                await asyncio.wait([turn])
+                raise
+            if len(sent) < len(rows):
+                await turn
+                await self._turn(sent, None)
+                raise TimeoutError("the broker did not acknowledge a whole batch")
+        await self._turn(sent, None)
+
+    async def _turn(self, sent: Sequence[int], flying: Sequence[int] | None) -> Sequence[RowMapping]:
+        """Marks what was sent, and reads what is to be sent next beside what is on its way; nothing for None."""
+        if not sent and flying is None:
+            return ()
         async with transaction(self._context.engine) as conn:
-            rows = (await conn.execute(UNPUBLISHED, {"batch": BATCH})).mappings().all()
-        if not rows:
-            return 0
+            if sent:
+                await conn.execute(PUBLISHED, {"ids": sent})
+            if flying is None:
+                return ()
+            return (await conn.execute(UNPUBLISHED, {"flying": flying, "batch": BATCH})).mappings().all()
+
+    async def _send_traced(self, rows: Sequence[RowMapping]) -> list[int]:
         # What travels with an event is the span that made it, so that it is the same record when sent again; these
         # show how long it lay in the outbox.
         name, parents = self._context.name, [row["traceparent"] for row in rows]
         with spans(name, "PRODUCER", parents, lambda i: _told(rows[i]), lambda i: rows[i]["created_at"]):
             sent = await self._send(rows)
-        async with transaction(self._context.engine) as conn:
-            await conn.execute(PUBLISHED, {"ids": sent})
         EVENTS.labels(name).inc(len(sent))
-        if len(sent) < len(rows):
-            raise TimeoutError("the broker did not acknowledge a whole batch")
-        return len(sent)
+        return sent
 
     async def _send(self, rows: Sequence[RowMapping]) -> list[int]:
+        """Ids of what the broker acknowledged."""
         producer = await self._connected()
-        prefix = self._context.settings.topic_prefix
-        futures = []
+        source, prefix = self._context.name, self._context.settings.topic_prefix
         async with asyncio.timeout(SEND_TIMEOUT):
-            for row in rows:
-                futures.append(
-                    await producer.send(
-                        prefix + row["topic"],
-                        encode(self._context.name, row),
-                        key=str(row["subject"]).encode(),
-                        headers=[("traceparent", row["traceparent"].encode())] if row["traceparent"] else [],
-                    )
+            futures = [
+                await producer.send(
+                    prefix + row["topic"],
+                    encode(source, row),
+                    key=row["subject"].encode(),
+                    headers=[("traceparent", row["traceparent"].encode())] if row["traceparent"] else [],
                 )
+                for row in rows
+            ]
             results = await asyncio.gather(*futures, return_exceptions=True)
         return [row["id"] for row, result in zip(rows, results, strict=True) if not isinstance(result, BaseException)]
 

@@ -1,8 +1,11 @@
 """The form of bench/latest.json, and which figure a limit holds for."""
 
+import asyncio
+
 import pytest
 
-from bench.__main__ import ROWS
+from bench.__main__ import ROWS, table
+from bench.http import HOST, load, request
 from bench.row import Row, medians_of
 
 BARE = Row("deadlines/bare", "cases/s", ours=6_000.0, runs=5, baseline=10_000.0, at_least=0.5)
@@ -62,4 +65,40 @@ async def test_both_sides_take_turns_and_each_goes_first() -> None:
 
 
 def test_the_rows_have_their_fixed_names() -> None:
-    assert set(ROWS) >= {"deadlines/bare", "deadlines/row-by-row", "up/existing", "memory/idle"}
+    assert set(ROWS) >= {
+        *("deadlines/bare", "deadlines/row-by-row", "deadlines/procrastinate", "growth", "lateness/p99"),
+        *("lateness/early", "report/sqlmodel", "report/empty-route", "report-to-phone/p50", "report-to-phone/p99"),
+        *("relay", "consumer", "pipeline", "up/existing", "memory/idle", "slot/earliest"),
+    }
+
+
+def test_a_row_without_a_limit_is_shown_and_kept() -> None:
+    row = Row("pipeline", "issues/s", ours=10.0, runs=1)
+    assert row.kept
+    assert table([row]).row_count == 1
+
+
+class Server(asyncio.Protocol):
+    """Answers every request by its number, the third one with 500."""
+
+    answered = 0
+
+    def connection_made(self, transport: asyncio.BaseTransport) -> None:
+        self.transport = transport
+
+    def data_received(self, data: bytes) -> None:
+        for _ in range(data.count(b"HTTP/1.1")):
+            Server.answered += 1
+            status, body = b"500" if Server.answered == 3 else b"200", str(Server.answered).encode()
+            self.transport.write(b"HTTP/1.1 %s x\r\ncontent-length: %d\r\n\r\n%s" % (status, len(body), body))
+
+
+async def test_a_load_counts_answers_by_status_and_keeps_their_bodies() -> None:
+    server = await asyncio.get_running_loop().create_server(Server, HOST, 0)
+    port = server.sockets[0].getsockname()[1]
+    answers = await load(port, [request("/x", body={"n": 1})] * 10, connections=2, keep=True)
+    server.close()
+    assert answers.statuses == {200: 9, 500: 1}
+    assert sorted(map(int, answers.bodies)) == list(range(1, 11))
+    with pytest.raises(AssertionError):
+        answers.only(200)
