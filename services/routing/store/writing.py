@@ -137,7 +137,19 @@ SELECT c.id, c.rank, c.on_hold
 """)
 
 # -- ticks ------------------------------------------------------------------------------------------------
-NEXT = text("SELECT extract(epoch FROM min(next_at) - public.clock_now())::float FROM cases WHERE next_at IS NOT NULL")
+# Which clocks have anything to do, each by the condition of its own statement below, and when the next one will.
+DUE = text("""
+SELECT coalesce(bool_or(accept_by <= now.at OR resolve_by <= now.at), false) AS timed_out,
+       coalesce(bool_or(accept_remind <= now.at AND accept_by > now.at
+                     OR resolve_remind <= now.at AND resolve_by > now.at), false) AS to_remind,
+       coalesce(bool_or(nags[1] <= now.at AND wait_by > now.at), false) AS to_nag,
+       coalesce(bool_or(wait_by <= now.at), false) AS waited,
+       coalesce(bool_or(promised_by <= now.at AND NOT promise_listed AND phase IN ('assigned', 'accepted')), false)
+           AS promised,
+       (SELECT extract(epoch FROM min(next_at) - public.clock_now())::float
+          FROM cases WHERE next_at > public.clock_now()) AS until
+  FROM cases CROSS JOIN (SELECT public.clock_now() AS at) now WHERE next_at <= public.clock_now()
+""")
 # A reminder whose deadline has passed as well is dropped: only the move is told.
 REMIND = text("""
 WITH due AS (
