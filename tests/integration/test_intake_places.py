@@ -13,7 +13,7 @@ from services.directory.domain.generate import generate
 from services.directory.domain.workbook import Grid
 from services.directory.importing import import_workbook
 from services.intake.domain.issues import ToldPlace
-from services.intake.store import find_place
+from services.intake.store import find_places
 from shared.db import make_engine, service_url, transaction
 from shared.embedded import Endpoints
 from tests.world import KEYS, U1, C, Issue, World, new_database
@@ -37,7 +37,7 @@ class Seed:
 
     async def find(self, **told: Any) -> str | None:
         async with transaction(self.intake) as conn:
-            found = await find_place(conn, ToldPlace(**told), None)
+            found = (await find_places(conn, [(ToldPlace(**told), None)])).get(0)
         return found.code if found else None
 
 

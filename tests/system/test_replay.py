@@ -14,7 +14,7 @@ import pytest
 from chuishao import store
 from chuishao.target import as_owner
 from tests.system.living import Living, living
-from tests.system.test_chaos import NOT_DONE, inhabited
+from tests.system.lives import NOT_DONE, inhabited
 
 pytestmark = pytest.mark.system
 
