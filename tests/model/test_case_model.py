@@ -13,6 +13,7 @@ from sqlalchemy import text
 from services.directory import commands as directory
 from services.routing import commands, jobs, opening
 from services.routing.commands import Answered, Wish
+from shared.attaching import Photos
 from shared.auth import Principal
 from shared.contracts.issue import IssueReported
 from shared.db import transaction
@@ -107,7 +108,7 @@ class CaseMachine(Machine):
         "claim": commands.claim,
         "escalate": lambda c, a: commands.escalate(c, a, "办不了"),
         "ask": lambda c, a: commands.ask(c, a, "哪一层？"),
-        "resolve": lambda c, a: commands.resolve(c, a, "换好了", None),
+        "resolve": lambda c, a: commands.resolve(c, a, "换好了", None, Photos()),
     }
 
     @rule(act=st.sampled_from(sorted(EFFECTS)), who=st.sampled_from(PEOPLE), stale=st.booleans(), again=st.booleans())

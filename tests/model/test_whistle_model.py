@@ -15,6 +15,7 @@ from services.routing import blowing, commands, deliberating, jobs, whistling
 from services.routing.blowing import Blow
 from services.routing.commands import Answered, Wish
 from services.routing.store import reading
+from shared.attaching import Photos
 from shared.auth import Principal
 from shared.contracts import REGISTRY
 from shared.contracts.issue import IssueReported
@@ -297,7 +298,7 @@ class WhistleMachine(Machine):
 
     PLAIN: ClassVar[dict[str, Any]] = {
         "acknowledge": whistling.acknowledge,
-        "result": lambda c, d: whistling.result(c, d, "换了一段管"),
+        "result": lambda c, d: whistling.result(c, d, "换了一段管", Photos()),
         "confirm": whistling.confirm,
         "return": lambda c, d: whistling.return_(c, d, "还在漏"),
         "withdraw": lambda c, d: whistling.withdraw(c, d, "居民自己修好了"),
@@ -368,7 +369,7 @@ class WhistleMachine(Machine):
         "accept": commands.accept,
         "escalate": lambda c, a: commands.escalate(c, a, "办不了"),
         "ask": lambda c, a: commands.ask(c, a, "哪一层？"),
-        "resolve": lambda c, a: commands.resolve(c, a, "换好了", None),
+        "resolve": lambda c, a: commands.resolve(c, a, "换好了", None, Photos()),
     }
 
     @rule(name=st.sampled_from("ABD"), act=st.sampled_from(sorted(CASE_ACTS)))

@@ -13,8 +13,8 @@ import pytest
 
 from chuishao import store
 from chuishao.target import as_owner
-from tests.system.living import Living, living
 from tests.system.lives import NOT_DONE, inhabited
+from tests.system.living import Living, living
 
 pytestmark = pytest.mark.system
 
