@@ -24,7 +24,7 @@ WITH_MIRROR = $(OPEN) mirror="$${UV_DEFAULT_INDEX:-$${PIP_INDEX_URL:-$$($(BIN)/p
 # What is downloaded is worth a line, what was installed is not.
 BRIEFLY := 2>&1 | sed '/^ [-+~] /d'
 
-.PHONY: help run setup web web-types test bench check check-format check-lint check-types check-contracts check-links \
+.PHONY: help run setup web web-types test test-night bench check check-format check-lint check-types check-contracts check-links \
 	check-web format lock clean
 
 help: ## list the targets
@@ -53,6 +53,9 @@ test: .venv/.tools ## all tests, three tiers side by side (QUICK=1: without the 
 	$(PYTEST) tests/unit tests/integration || failed=1; \
 	wait $$model || failed=1; cat "$$reports/model"; \
 	wait $$system || failed=1; cat "$$reports/system"; exit $$failed
+
+test-night: .venv/.tools ## what takes longer than a change should wait: two minutes frozen, 20,000 issues
+	@$(PYTEST) -s -m night tests/system
 
 bench: setup .venv/.tools ## measure, both sides in one run; a table and bench/latest.json
 	@$(BIN)/python -m bench

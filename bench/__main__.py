@@ -29,6 +29,7 @@ from bench import (
     relaying,
     reports,
     reports_to_phones,
+    rush,
     slot_earliest,
     up_existing,
 )
@@ -48,6 +49,7 @@ MODULES = (
     memory_idle,
     slot_earliest,
     auditor,
+    rush,
 )
 ROWS: dict[str, Callable[[Bench], Awaitable[Row]]] = (
     {module.NAME: module.measure for module in MODULES} | lateness.ROWS | reports.ROWS | reports_to_phones.ROWS

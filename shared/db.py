@@ -22,7 +22,8 @@ Without it a hop opened on an old snapshot goes to someone who has just left."""
 TIMEOUTS = {
     "statement_timeout": "60s",
     "lock_timeout": "15s",
-    "idle_in_transaction_session_timeout": "60s",
+    # A process that is frozen in a transaction loses its locks before anybody who waits for them gives up.
+    "idle_in_transaction_session_timeout": "10s",
 }
 # Connection lost, not let in (the master key was rotated under us), made to give way (deadlock, lock time-out), out of
 # room, shutting down, disk trouble, a standby, or ended by the time-outs above while idle.

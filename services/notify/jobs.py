@@ -2,6 +2,7 @@
 
 import asyncio
 from collections.abc import Awaitable, Callable
+from time import monotonic
 
 import structlog
 
@@ -15,7 +16,7 @@ from shared.telemetry import describe, traced
 log = structlog.get_logger()
 
 CALL_SECONDS = 12.0
-"""Limit of a whole call, a new token included; shorter than an attempt's lease."""
+"""Limit of a whole call, from before it was claimed; a new token included; shorter than an attempt's lease."""
 POLL = 0.1
 GROUP = 0.005
 """How long answers are gathered, so that many are recorded by one statement."""
@@ -48,8 +49,9 @@ async def _run(context: Context, take: Take, act: Act, pause: float) -> float:
     try:
         while True:
             if len(flying) < AT_ONCE:
+                last = monotonic() + CALL_SECONDS
                 calls = await take(context, (AT_ONCE - len(flying) + 1) // 2)
-                flying |= {asyncio.create_task(_one(wired(context), act, call)) for call in calls}
+                flying |= {asyncio.create_task(_one(wired(context), act, call, last)) for call in calls}
             if not flying:
                 return pause
             await asyncio.wait(flying, timeout=POLL, return_when=asyncio.FIRST_COMPLETED)
@@ -63,12 +65,16 @@ async def _run(context: Context, take: Take, act: Act, pause: float) -> float:
             task.cancel()
 
 
-async def _one(wires: Wires, act: Act, call: Call) -> tuple[Call, Answer]:
+async def _one(wires: Wires, act: Act, call: Call, last: float) -> tuple[Call, Answer]:
+    """Makes a call, at `last` (of the monotonic clock) at the latest. A process that was frozen or starved since it
+    took the call makes none: it may be another's by now."""
     async with wires.limiter:
+        if (left := last - monotonic()) <= 0:
+            return call, Unknown()
         try:
             name, told = f"deliver by {call.channel}", {"chuishao.template": call.template}
             with traced(call.traceparent, name, service="notify", kind="CLIENT", attributes=told):
-                async with asyncio.timeout(CALL_SECONDS):
+                async with asyncio.timeout(left):
                     return call, await act(wires.channels[call.channel], call)
         except TimeoutError:
             return call, Unknown()

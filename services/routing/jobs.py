@@ -1,9 +1,10 @@
 """The clocks of routing: every row that is due is moved, in batches, by one statement each.
 
 The order matters: what has timed out is moved first, so that a reminder whose deadline has passed as well is never
-told. Any number of workers may run; a killed one loses nothing.
+told. Any number of workers may run side by side; a killed one loses nothing.
 """
 
+from functools import partial
 from typing import Any
 
 from prometheus_client import Histogram
@@ -30,31 +31,35 @@ IDLE = 1.0
 
 
 async def tick(ctx: Context) -> float:
-    """Job: moves everything that is due; returns the seconds until something will be. One look tells which of the
-    steps there is anything for: most of the time for none, or for one."""
+    """Job: moves what is due; returns the seconds until something will be. One look tells which of the steps there is
+    anything for: most of the time for none, or for one. A batch of each, then the next look: nothing waits for a rush
+    of something else."""
     async with transaction(ctx.engine) as conn:
         due = (await conn.execute(writing.DUE)).one()
+    lanes = 1 if due.timed_out > BATCH else writing.LANES  # in a rush the other lanes are for other workers
     steps = (
-        (due.timed_out, escalate_due),
+        (due.timed_out, partial(escalate_due, lanes=lanes)),
         (due.to_remind, remind),
         (due.to_nag, nag),
         (due.waited, end_waits),
         (due.promised, list_promises),
     )
     for wanted, step in steps:
-        while wanted and await step(ctx) == BATCH:
-            pass
+        if wanted:
+            await step(ctx)
     if any(wanted for wanted, _ in steps):
-        return SHORTEST  # what became due meanwhile
+        return SHORTEST  # what is left, and what became due meanwhile
     return IDLE if due.until is None else min(IDLE, max(SHORTEST, float(due.until)))
 
 
-async def escalate_due(ctx: Context, batch: int = BATCH) -> int:
+async def escalate_due(ctx: Context, batch: int = BATCH, lanes: int = writing.LANES) -> int:
     """Moves up to `batch` cases whose accept-by or resolve-by has passed: one level up, with a full new term; at
-    community they stay and come onto the supervision list. Tells CaseEscalated or CaseSupervised."""
+    community they stay and come onto the supervision list. Tells CaseEscalated or CaseSupervised.
+
+    Emergencies go first; those of one grid in the order of their deadlines, also when several workers move."""
     async with transaction(ctx.engine) as conn:
         await writing.lock_ladder(conn)
-        due = (await conn.execute(writing.LOCK_DUE, {"batch": batch})).all()
+        due = await writing.lock_due(conn, batch, lanes)
         with spans("routing", "INTERNAL", [row.traceparent for row in due], lambda _: TIMED_OUT) as begun:
             await writing.move(conn, [_timed_out(*each) for each in zip(due, begun, strict=True)])
     for row in due:

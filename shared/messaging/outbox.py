@@ -107,9 +107,11 @@ class Relay:
             await self.close()
 
     async def _work(self) -> None:
-        """Holds the lock on a connection of its own and sends as long as both servers are there."""
+        """Holds the lock on a connection of its own and sends as long as both servers are there.
+
+        A relay that is frozen, or that the broker keeps waiting, loses it like any idle transaction: what it sends
+        after all is known by then to whoever hears it."""
         async with transaction(self._context.engine) as lock:
-            await lock.execute(text("SET LOCAL idle_in_transaction_session_timeout = 0"))
             while not (await lock.execute(TRY_LOCK)).scalar_one():
                 await asyncio.sleep(1)  # nobody can tell us when the other one has gone
             while True:

@@ -6,6 +6,7 @@ from datetime import date, datetime, timedelta
 from zoneinfo import ZoneInfo
 
 import pytest
+from sqlalchemy import text
 
 from services.routing import jobs
 from services.routing.governing import use_calendars, use_policy
@@ -287,6 +288,24 @@ async def test_case_29_a_batch_of_27_gives_27_hops_27_history_rows_and_27_events
     statements = statement_counter(routing.engine)
     await jobs.escalate_due(routing, writing.BATCH)
     assert statements[0] <= 4
+
+
+async def test_a_grid_whose_cases_another_worker_moves_is_left_to_it_and_an_emergency_waits_for_nobody(
+    world: World,
+) -> None:
+    routing = world.parts.contexts["routing"]
+    ordinary, emergency = await world.report(U1), await world.report(U1, "SAF.gas")
+    moved = "SELECT count(*) FROM routing.history WHERE case_id = :id AND kind IN ('escalated', 'supervised')"
+    async with transaction(routing.engine) as other:
+        for lane in range(writing.LANES):
+            await other.execute(text("SELECT pg_advisory_xact_lock(hashtext('lane'), :lane)"), {"lane": lane})
+        await world.sql("UPDATE routing.cases SET accept_by = clock_now() WHERE phase = 'assigned'")
+        while await world.scalar(moved, id=emergency.id) == 0:
+            await asyncio.sleep(0.02)
+        assert await jobs.escalate_due(routing) == 0
+        assert await world.scalar(moved, id=ordinary.id) == 0
+    await world.settle()
+    assert await world.scalar(moved, id=ordinary.id) == 1
 
 
 async def test_case_35_urgent_at_night_goes_to_the_duty_desk_and_rings_no_volunteer(world: World) -> None:

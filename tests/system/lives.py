@@ -11,19 +11,19 @@ from chuishao import store
 from chuishao.checks import examine
 from chuishao.target import as_owner
 from tests.system.books import faults
-from tests.system.living import Living
+from tests.system.living import System
 from tests.system.residents import Remembered, Residents, people
 
 NOT_DONE = "SELECT id FROM routing.cases WHERE next_at IS NOT NULL LIMIT 1"
 
 
 @asynccontextmanager
-async def inhabited(system: Living, chance: random.Random) -> AsyncIterator[Residents]:
+async def inhabited(system: System, chance: random.Random) -> AsyncIterator[Residents]:
     async with httpx2.AsyncClient(base_url=system.url, timeout=15) as http:
         yield Residents(http, system.target.keys, await people(system.target), chance)
 
 
-async def end_well(system: Living, remembered: Remembered, *, rebuilt: bool = False) -> None:
+async def end_well(system: System, remembered: Remembered, *, rebuilt: bool = False) -> None:
     """Moves the clock, 20 s at a time, until no case has anything left to wait for; then the books must be right."""
     await system.settled()
     while await system.rows(NOT_DONE):

@@ -24,23 +24,47 @@ READY_SECONDS = 120
 STANDSTILL = 45.0
 
 
-class Living:
+class System:
+    """A system as whoever owns its database sees it."""
+
+    url: str
+    """Where it is reached."""
+
+    @property
+    def target(self) -> Target:
+        """The system as commands find it."""
+        raise NotImplementedError
+
+    async def rows(self, statement: str, **values: Any) -> Sequence[Row[Any]]:
+        """What the owner of the database reads."""
+        async with as_owner(self.target) as conn:
+            return (await conn.execute(text(statement), values)).all()
+
+    async def settled(self) -> None:
+        """Until nothing is due, every event is heard, every message out and every receipt taken. Takes as long as
+        it gets on: a slow machine is no fault."""
+        last: list[str] = []
+        async with Settling(self.target) as settling:
+            while moving := await settling.still_moving():
+                if moving != last:
+                    last, deadline = moving, time.monotonic() + STANDSTILL
+                assert time.monotonic() < deadline, f"at a standstill: {moving}"
+                await asyncio.sleep(0.5)
+
+
+class Living(System):
     """`chuishao up` on one directory and one port, as often as it takes. The clock may be moved."""
 
     def __init__(self, folder: Path, *options: str) -> None:
         self.data = folder / "data"
         self._errors = folder / "up.err"
         (self.port,) = free_ports(1)
+        self.url = f"http://127.0.0.1:{self.port}"
         self._options = options
         self._process: asyncio.subprocess.Process | None = None
 
     @property
-    def url(self) -> str:
-        return f"http://127.0.0.1:{self.port}"
-
-    @property
     def target(self) -> Target:
-        """The system as commands find it."""
         return find(self.data)
 
     async def start(self) -> None:
@@ -96,26 +120,10 @@ class Living:
     def exit_code(self) -> int | None:
         return self._process.returncode if self._process else None
 
-    async def rows(self, statement: str, **values: Any) -> Sequence[Row[Any]]:
-        """What the owner of the database reads."""
-        async with as_owner(self.target) as conn:
-            return (await conn.execute(text(statement), values)).all()
-
     def last_words(self) -> list[str]:
         """The ends of the system's logs."""
         logs = [self._errors, *(self.data / "log").glob("*.log")]
         return [f"--- {log.name}\n{log.read_text(errors='replace')[-3000:]}" for log in logs if log.exists()]
-
-    async def settled(self) -> None:
-        """Until nothing is due, every event is heard, every message out and every receipt taken. Takes as long as
-        it gets on: a slow machine is no fault."""
-        last: list[str] = []
-        async with Settling(self.target) as settling:
-            while moving := await settling.still_moving():
-                if moving != last:
-                    last, deadline = moving, time.monotonic() + STANDSTILL
-                assert time.monotonic() < deadline, f"at a standstill: {moving}"
-                await asyncio.sleep(0.5)
 
 
 @asynccontextmanager

@@ -149,6 +149,7 @@ async def test_a_lost_broker_disk_loses_nothing_once_events_are_told_again(folde
         await asyncio.gather(*(residents.live() for _ in range(20)))
         with suppress(DatabaseAway):  # it is killed under this transaction
             async with as_owner(system.target) as conn:
+                await conn.exec_driver_sql("SET LOCAL idle_in_transaction_session_timeout = 0")
                 await conn.execute(LADDER_EXCLUSIVE)  # no case can open: what is told now is heard by nobody
                 for _ in range(10):
                     await residents.report()

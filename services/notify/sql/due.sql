@@ -1,10 +1,10 @@
--- Messages to look at now, each with the history of its attempts. Skips what another worker has.
+-- Messages to look at now, urgent ones first, each with the history of its attempts. Skips what another worker has.
 SELECT m.id AS message, m.person, m.template, m.issue, m.params, m.urgent, m.channel, m.traceparent,
        coalesce(h.attempts, '[]') AS attempts
 FROM (
     SELECT * FROM message
     WHERE next_attempt_at <= public.clock_now() AND NOT held
-    ORDER BY next_attempt_at LIMIT :batch
+    ORDER BY urgent DESC, next_attempt_at LIMIT :batch
     FOR UPDATE SKIP LOCKED
 ) AS m
 LEFT JOIN LATERAL (

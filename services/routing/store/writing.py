@@ -1,5 +1,6 @@
 """Statements that change cases, each with a name and a reason; all are set-based."""
 
+import random
 from collections import Counter as Counted
 from collections.abc import Sequence
 from pathlib import Path
@@ -7,7 +8,7 @@ from typing import Any
 from uuid import UUID
 
 from prometheus_client import Counter
-from sqlalchemy import RowMapping, bindparam, text
+from sqlalchemy import Row, RowMapping, bindparam, text
 from sqlalchemy.dialects.postgresql import JSONB
 from sqlalchemy.ext.asyncio import AsyncConnection
 
@@ -118,10 +119,27 @@ UPDATE cases SET place = :place, placed = true,
 
 # -- locks ------------------------------------------------------------------------------------------------
 LOCK_CASE = text("SELECT *, public.clock_now() AS now FROM cases WHERE id = :id FOR UPDATE")
-LOCK_DUE = text("""
-SELECT id, traceparent, extract(epoch FROM public.clock_now() - least(accept_by, resolve_by))::float AS late FROM cases
- WHERE next_at <= public.clock_now() AND (accept_by <= public.clock_now() OR resolve_by <= public.clock_now())
- ORDER BY next_at LIMIT :batch FOR UPDATE SKIP LOCKED
+# Emergencies first. The grids are dealt to lanes, and a lane is one worker's until it commits: two that took turns
+# through the same grid would move its cases out of order.
+LANES = 2
+_DUE = """
+    SELECT id, traceparent, extract(epoch FROM public.clock_now() - least(accept_by, resolve_by))::float AS late
+      FROM cases
+     WHERE next_at <= public.clock_now() AND (accept_by <= public.clock_now() OR resolve_by <= public.clock_now())"""
+LOCK_DUE = text(f"""
+WITH mine AS MATERIALIZED (
+    SELECT lane FROM unnest(CAST(:order AS int[])) lane
+     WHERE pg_try_advisory_xact_lock(hashtext('lane'), lane) LIMIT :lanes
+),
+emergencies AS MATERIALIZED ({_DUE}
+       AND urgency = 'emergency'
+     ORDER BY next_at LIMIT :batch FOR UPDATE SKIP LOCKED
+),
+others AS MATERIALIZED ({_DUE}
+       AND urgency <> 'emergency' AND (uuid_hash(grid) & {LANES - 1}) = ANY (ARRAY(SELECT lane FROM mine))
+     ORDER BY next_at LIMIT :batch - (SELECT count(*) FROM emergencies) FOR UPDATE SKIP LOCKED
+)
+SELECT * FROM emergencies UNION ALL SELECT * FROM others
 """)
 # A person holds what is not theirs any more: the post is another's, or the grid is gone.
 LOCK_DISPLACED = text("""
@@ -139,7 +157,7 @@ SELECT c.id, c.rank, c.on_hold
 # -- ticks ------------------------------------------------------------------------------------------------
 # Which clocks have anything to do, each by the condition of its own statement below, and when the next one will.
 DUE = text("""
-SELECT coalesce(bool_or(accept_by <= now.at OR resolve_by <= now.at), false) AS timed_out,
+SELECT count(*) FILTER (WHERE accept_by <= now.at OR resolve_by <= now.at) AS timed_out,
        coalesce(bool_or(accept_remind <= now.at AND accept_by > now.at
                      OR resolve_remind <= now.at AND resolve_by > now.at), false) AS to_remind,
        coalesce(bool_or(nags[1] <= now.at AND wait_by > now.at), false) AS to_nag,
@@ -268,6 +286,13 @@ SELECT 'case', c.id, c.seq, 'cn.chuishao.routing.case.' || i.event || '.v1', fac
 async def lock_ladder(conn: AsyncConnection) -> None:
     """Before a hop opens: whoever changes posts, absences or the tree waits until it is done, and the other way."""
     await conn.execute(LADDER_SHARED)
+
+
+async def lock_due(conn: AsyncConnection, batch: int, lanes: int) -> Sequence[Row[Any]]:
+    """Locks up to `batch` cases that the clock has to move: emergencies, and those of up to `lanes` of the lanes that
+    no other worker has. Gives id, traceparent and by how many seconds each is late."""
+    order = random.sample(range(LANES), LANES)  # not all workers begin with the same one
+    return (await conn.execute(LOCK_DUE, {"order": order, "lanes": lanes, "batch": batch})).all()
 
 
 async def move(conn: AsyncConnection, moves: Sequence[dict[str, Any]]) -> Sequence[RowMapping]:
