@@ -148,8 +148,8 @@ async def rush(bench: Bench) -> Found:
     async with at_the_door(bench, size) as (system, people):
         async with transaction(people.engine) as conn:
             statement = (
-                "UPDATE clock_shift SET shift = shift - clock_now() - make_interval(secs => :ahead)"
-                " + (SELECT min(accept_by) FROM routing.cases WHERE number LIKE 'B%')"
+                "UPDATE clock_shift SET shift = shift - make_interval(secs => :ahead)"
+                " + ((SELECT min(accept_by) FROM routing.cases WHERE number LIKE 'B%') - clock_now())"
             )
             await conn.execute(text(statement), {"ahead": AHEAD})
         began = time.monotonic() + AHEAD
