@@ -43,16 +43,18 @@ web-types: .venv/.installed ## web/openapi anew from the services' interfaces
 	@$(BIN)/python web/export_openapi.py
 
 # QUICK=1 leaves out what kills processes, drives browsers or walks long random sequences.
-SYSTEM := tests/system $(if $(QUICK),-m "not chaos")
+SYSTEM := tests/system -m "not night and not chaos"
+CHAOS := $(if $(QUICK),,tests/system -m "chaos and not night")
 MODEL := $(if $(QUICK),tests/model/test_case_model.py,tests/model tests/web)
 
-test: .venv/.tools ## all tests, three tiers side by side (QUICK=1: without the slow ones; STACK=containers: in Docker)
+test: .venv/.tools ## all tests, four tiers side by side (QUICK=1: without the slow ones; STACK=containers: in Docker)
 	@reports=$$(mktemp -d); trap 'rm -rf "$$reports"' EXIT; failed=0; \
+	$(if $(CHAOS),$(PYTEST) $(CHAOS) >"$$reports/chaos" 2>&1 & chaos=$$!;) \
 	$(PYTEST) $(SYSTEM) >"$$reports/system" 2>&1 & system=$$!; \
 	$(PYTEST) $(MODEL) >"$$reports/model" 2>&1 & model=$$!; \
 	$(PYTEST) tests/unit tests/integration || failed=1; \
-	wait $$model || failed=1; cat "$$reports/model"; \
-	wait $$system || failed=1; cat "$$reports/system"; exit $$failed
+	for tier in $$model $$system $${chaos:-}; do wait $$tier || failed=1; done; \
+	cat "$$reports"/*; exit $$failed
 
 test-night: .venv/.tools ## what takes longer than a change should wait: two minutes frozen, 20,000 issues
 	@$(PYTEST) -s -m night tests/system

@@ -31,7 +31,7 @@ from tests.system.residents import PLACES, Issue, Residents
 from tests.system.test_chaos import LATENESS, NOT_OPEN, chance, folder
 
 __all__ = ["chance", "folder"]
-pytestmark = [pytest.mark.system, pytest.mark.chaos]
+pytestmark = [pytest.mark.system, pytest.mark.chaos, pytest.mark.night]
 
 ISSUES = int(os.environ.get("CHUISHAO_CHAOS_ISSUES") or 2000)
 CLIENTS = 24
