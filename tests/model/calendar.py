@@ -28,7 +28,7 @@ def due(calendar: str, since: datetime, left: timedelta) -> datetime:
         start = max(opens, since)
         if start >= closes:
             continue
-        if left < closes - start:  # what ends with the hour goes on in the morning: the database is always a little late
+        if left < closes - start:  # on the dot goes on in the morning: the database is always a little late
             return start + left
         left -= closes - start
     raise AssertionError("the model looks 60 days ahead")
