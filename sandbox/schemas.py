@@ -17,7 +17,7 @@ class ControlIn(Schema):
     address: Annotated[str, Field(max_length=64)] | None = None
     seconds: Annotated[float, Field(ge=0, le=60)] | None = None
     code: Annotated[str, Field(max_length=64)] | None = None
-    times: Annotated[int, Field(ge=0)] | None = None
+    times: Annotated[int, Field(ge=0, lt=2**31)] | None = None
     """How many messages it holds for; `consents`: how many are left."""
 
 

@@ -19,6 +19,7 @@ ANSWERS = {
     408: ("TooSlow", "内容传得太慢 · the body took too long"),
     409: ("Conflict", "现在不能这样办，或已有变化 · not in this state, or it has moved on"),
     413: ("TooLarge", "内容太大 · the body is too large"),
+    415: ("NotThatKind", "不是能收的文件 · a file of a kind that is not taken"),
     422: ("Invalid", "有内容填得不对 · some fields are not valid, each is named"),
     429: ("TooMany", "太频繁 · too many requests; Retry-After says when to come again"),
     503: ("Unavailable", "暂时不可用 · temporarily unavailable; Retry-After says when to come again"),
@@ -99,6 +100,8 @@ def _complete(operation: dict[str, Any], method: str, asked: set[Any]) -> None:
         kinds |= TO_SOMEBODY
     if method != "GET":
         kinds |= TO_CHANGES
+    if "multipart/form-data" in operation.get("requestBody", {}).get("content", {}):
+        kinds.add(415)
     for status in sorted(kinds):
         operation["responses"][str(status)] = {"$ref": f"#/components/responses/{ANSWERS[status][0]}"}
 
