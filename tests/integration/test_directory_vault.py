@@ -133,7 +133,7 @@ async def test_no_personal_data_lies_in_the_clear(district: District) -> None:
     )
     for schema, table in tables:
         stored = "\n".join(str(row) for row in await district.rows(f'SELECT * FROM "{schema}"."{table}"'))
-        stored = stored.replace("居民委员会", "")  # a word of places; one of the small district's people is called 居民委员
+        stored = stored.replace("居民委员会", "")  # a word of places; somebody is called 居民委员
         assert not [secret for secret in secrets if secret in stored], f"{schema}.{table}"
         assert not [secret for secret in secrets if secret.encode().hex() in stored]
 
