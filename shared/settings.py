@@ -105,7 +105,7 @@ class Settings(BaseSettings):
     """Changes a minute from one token; 0: no limit. Who asks too often gets 429 and Retry-After."""
     limit_address: int = Field(600, ge=0)
     """Requests a minute without a token from one public address; 0: no limit."""
-    limit_phone: int = Field(60, ge=0)
+    limit_phone: int = Field(600, ge=0)
     """Reports an hour without a token from one phone; 0: no limit."""
     proxies: int = Field(0, ge=0, le=8)
     """Our own reverse proxies in front: so many entries of X-Forwarded-For are believed."""
