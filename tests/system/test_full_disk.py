@@ -99,7 +99,7 @@ async def test_with_the_databases_disk_full_it_is_said_so_and_what_was_acknowled
             ballast.unlink()
             took = await until(lambda: _taken(residents, chance), 60)
             print(f"a report is taken {took:.1f} s after there is room")
-            await end_well(system, residents)
+            await end_well(system, residents.remembered)
 
 
 async def _taken(residents: Residents, chance: random.Random) -> bool:
@@ -125,7 +125,7 @@ async def test_with_kafkas_disk_full_reports_are_taken_and_told_once_there_is_ro
             ballast.unlink()
             took = await until(lambda: _told(system), 90)
             print(f"all are told {took:.1f} s after there is room")
-            await end_well(system, residents)
+            await end_well(system, residents.remembered)
 
 
 async def _told(system: Living) -> bool:
