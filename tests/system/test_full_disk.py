@@ -14,9 +14,10 @@ from uuid import UUID
 import pytest
 
 from chuishao.checks import examine
+from tests.system.lives import end_well, inhabited
 from tests.system.living import Living, living, until
 from tests.system.residents import Residents
-from tests.system.test_chaos import NOT_TOLD, end_well, inhabited
+from tests.system.test_chaos import NOT_TOLD
 
 pytestmark = [pytest.mark.system, pytest.mark.chaos]
 
