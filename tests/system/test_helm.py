@@ -35,7 +35,8 @@ Object = dict[str, Any]
 def helm(*arguments: str) -> subprocess.CompletedProcess[str]:
     found = shutil.which("helm") or str(Path.home() / "go" / "bin" / "helm")
     if not Path(found).exists():
-        (pytest.fail if os.environ.get("CI") == "true" else pytest.skip)("no helm (see deploy/helm/README.md)")
+        wanted = os.environ.get("CI") == "true" and "CHUISHAO_WITHOUT_HELM" not in os.environ
+        (pytest.fail if wanted else pytest.skip)("no helm (see deploy/helm/README.md)")
     return subprocess.run([found, *arguments], capture_output=True, text=True, check=False)
 
 
