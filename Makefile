@@ -49,13 +49,13 @@ SYSTEM := tests/system $(if $(QUICK),,$(SHOOTING)) -m "not night and not chaos"
 CHAOS := $(if $(QUICK),,tests/system -m "chaos and not night")
 MODEL := $(if $(QUICK),tests/model/test_case_model.py,tests/model tests/web)
 
-test: .venv/.tools ## all tests, four tiers side by side (QUICK=1: without the slow ones; STACK=containers: in Docker)
+test: .venv/.tools ## all tests, three tiers side by side (QUICK=1: without the slow ones; STACK=containers: in Docker)
 	@reports=$$(mktemp -d); trap 'rm -rf "$$reports"' EXIT; failed=0; \
-	$(if $(CHAOS),$(PYTEST) $(CHAOS) >"$$reports/chaos" 2>&1 & chaos=$$!;) \
 	$(PYTEST) $(SYSTEM) >"$$reports/system" 2>&1 & system=$$!; \
-	$(PYTEST) $(MODEL) >"$$reports/model" 2>&1 & model=$$!; \
+	( $(PYTEST) $(MODEL) || failed=1; $(if $(CHAOS),$(PYTEST) $(CHAOS) || failed=1;) exit $$failed ) >"$$reports/model" 2>&1 & \
+	model=$$!; \
 	$(PYTEST) tests/unit tests/integration --ignore=$(SHOOTING) || failed=1; \
-	for tier in $$model $$system $${chaos:-}; do wait $$tier || failed=1; done; \
+	for tier in $$system $$model; do wait $$tier || failed=1; done; \
 	cat "$$reports"/*; exit $$failed
 
 test-night: .venv/.tools ## what takes longer than a change should wait: two minutes frozen, 20,000 issues
