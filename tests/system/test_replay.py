@@ -29,6 +29,7 @@ SELECT count(*) || ' ' || coalesce(md5(string_agg(row, '' ORDER BY row)), '')
 """
 PASSING = {
     "notify.audit": "when the auditor looked last",
+    "notify.incident": "what the auditor worries about just now",
     "public.allowance": "who asked how often lately",
     "sandbox.nonce": "signatures the sandbox has seen lately",
 }
@@ -71,7 +72,8 @@ async def test_with_kafka_deleted_and_events_told_again_every_table_is_as_before
         shutil.rmtree(system.data / "kafka")
         await system.start()
         await system.settled()
-        assert await tables(system) == before, "a restart alone changed something"
+        rested = await tables(system)
+        assert {name: rested[name] for name in before if rested[name] != before[name]} == {}, "by a restart alone"
 
         await system.run("outbox", "replay", "--since", "1d")
         await system.settled()
