@@ -10,7 +10,6 @@ PORT ?= 8000
 STACK ?= embedded
 BIN := .venv/bin
 UV := $(BIN)/uv pip
-PYTEST := CHUISHAO_TEST_STACK=$(STACK) $(BIN)/python -m pytest
 COMPILE := $(UV) compile --quiet --universal --python-version 3.11 --generate-hashes --no-emit-index-url \
 	--no-emit-find-links --custom-compile-command "make lock" $(if $(UPGRADE),--upgrade)
 
@@ -42,24 +41,11 @@ web: .venv/.installed ## the pages into web/dist, with the system's Node or one 
 web-types: .venv/.installed ## web/openapi anew from the services' interfaces
 	@$(BIN)/python web/export_openapi.py
 
-# QUICK=1 leaves out what kills processes, drives browsers or walks long random sequences.
-# The interfaces shot at with 20,000 requests go with the system, so that no tier is much longer than the others.
-SHOOTING := tests/integration/test_openapi.py
-SYSTEM := tests/system $(if $(QUICK),,$(SHOOTING)) -m "not night and not chaos"
-CHAOS := $(if $(QUICK),,tests/system -m "chaos and not night")
-MODEL := $(if $(QUICK),tests/model/test_case_model.py,tests/model tests/web)
-
-test: .venv/.tools ## all tests, three tiers side by side (QUICK=1: without the slow ones; STACK=containers: in Docker)
-	@reports=$$(mktemp -d); trap 'rm -rf "$$reports"' EXIT; failed=0; \
-	$(PYTEST) $(SYSTEM) >"$$reports/system" 2>&1 & system=$$!; \
-	( $(PYTEST) $(MODEL) || failed=1; $(if $(CHAOS),$(PYTEST) $(CHAOS) || failed=1;) exit $$failed ) >"$$reports/model" 2>&1 & \
-	model=$$!; \
-	$(PYTEST) tests/unit tests/integration --ignore=$(SHOOTING) || failed=1; \
-	for tier in $$system $$model; do wait $$tier || failed=1; done; \
-	cat "$$reports"/*; exit $$failed
+test: .venv/.tools ## all tests, tiers side by side (QUICK=1: without the slow ones; STACK=containers: in Docker)
+	@CHUISHAO_TEST_STACK=$(STACK) $(BIN)/python tests/side_by_side.py $(if $(QUICK),--quick)
 
 test-night: .venv/.tools ## what takes longer than a change should wait: two minutes frozen, 20,000 issues
-	@$(PYTEST) -s -m night tests/system
+	@CHUISHAO_TEST_STACK=$(STACK) $(BIN)/python -m pytest -s -m night tests
 
 bench: setup .venv/.tools ## measure, both sides in one run; a table and bench/latest.json
 	@$(BIN)/python -m bench
