@@ -82,6 +82,8 @@ CASE_WHO = {
     cases.BOUND: "bound member 包联党员",
     cases.REPORTER: "resident 居民",
     cases.DESK: "desk above 上面的值班台",
+    cases.AUTHORITY: "desk from community up 社区及以上值班台",
+    cases.SENIOR: "post at a level above 上级岗位",
     cases.CLOCK: "clock 时钟",
 }
 WHISTLE_WHO = {
@@ -130,8 +132,8 @@ stateDiagram-v2
     direction LR
     [*] --> assigned
     assigned --> accepted: accept, claim
-    assigned --> assigned: escalate, timeout
-    accepted --> assigned: escalate, timeout
+    assigned --> assigned: escalate, return, timeout
+    accepted --> assigned: escalate, return, timeout
     accepted --> resolved: resolve
     resolved --> assigned: answer "no"
     resolved --> closed: answer "yes" or "partly", silence
@@ -141,8 +143,10 @@ stateDiagram-v2
     closed --> assigned: answer "no" to an unanswered one
 ```
 
-`on_hold` lies beside the phase and says why the clocks stand still. An act in *italics* has its place in the table and
-is not open to anybody yet.
+`on_hold` lies beside the phase and says why the clocks stand still. An act somebody else grants takes two calls of the
+same interface: the first asks, and while it waits the case shows its `request`; whoever may grant it calls it too, or
+`decline`. Whoever asked may not grant, and what is not decided lapses with the stay it was asked in. An act in
+*italics* has its place in the table and is not open to anybody yet.
 
 {cases}
 
@@ -200,12 +204,12 @@ def _default(value: ast.expr | None) -> str:
 
 def case_table() -> str:
     """The acts on a case."""
-    rows = [["act", "中文", "who may", "phase", "on hold", "then"]]
+    rows = [["act", "中文", "who may", "who grants", "phase", "on hold", "then"]]
     for act in cases.ACTS.values():
         name = f"`{act.name}`" if act.offered else f"*{act.name}*"
         holds = ", ".join(hold or "–" for hold in HOLDS if hold in act.on_hold)
-        who, phases = _among(CASE_WHO, act.by), _among(PHASES, act.phases)
-        rows.append([name, act.zh, who, phases, holds, act.then or "as before"])
+        who, granted, phases = _among(CASE_WHO, act.by), _among(CASE_WHO, act.granted_by), _among(PHASES, act.phases)
+        rows.append([name, act.zh, who, granted or "–", phases, holds, act.then or "as before"])
     return _table(rows)
 
 

@@ -12,7 +12,7 @@ from services.routing import commands, present
 from services.routing.access import access, check_may, look, only_reports
 from services.routing.commands import Answered, Effect, Wish
 from services.routing.domain.rights import READERS
-from services.routing.schemas import Act, Answer, Ask, Empty, Escalate, LevelName, Phase, Reply, Resolve
+from services.routing.schemas import Act, Answer, Ask, Empty, LevelName, Phase, Reason, Reply, Resolve
 from services.routing.store import reading
 from shared.attaching import Photos
 from shared.auth import Principal
@@ -86,7 +86,7 @@ async def _grid(conn: AsyncConnection, code: str | None) -> UUID | None:
     return UUID(str(row.id))
 
 
-def _may(name: str) -> Any:
+def may(name: str) -> Any:
     """Dependency: the caller, once it is clear that he may do the act (or was its holder before)."""
 
     async def check(id: UUID, caller: Caller, ctx: Ctx) -> Principal:
@@ -97,7 +97,7 @@ def _may(name: str) -> Any:
     return Depends(check)
 
 
-async def _act(
+async def do_act(
     request: Request,
     ctx: Ctx,
     caller: Principal,
@@ -114,57 +114,57 @@ async def _act(
 @router.post("/cases/{id}/accept")
 async def accept(
     id: UUID,
-    caller: Annotated[Principal, _may("accept")],
+    caller: Annotated[Principal, may("accept")],
     body: Act,
     request: Request,
     ctx: Ctx,
     key: IdempotencyKey = None,
 ) -> dict[str, Any]:
-    return await _act(request, ctx, caller, id, "accept", body, commands.accept, key)
+    return await do_act(request, ctx, caller, id, "accept", body, commands.accept, key)
 
 
 @router.post("/cases/{id}/claim")
 async def claim(
     id: UUID,
-    caller: Annotated[Principal, _may("claim")],
+    caller: Annotated[Principal, may("claim")],
     body: Act,
     request: Request,
     ctx: Ctx,
     key: IdempotencyKey = None,
 ) -> dict[str, Any]:
-    return await _act(request, ctx, caller, id, "claim", body, commands.claim, key)
+    return await do_act(request, ctx, caller, id, "claim", body, commands.claim, key)
 
 
 @router.post("/cases/{id}/escalate")
 async def escalate(
     id: UUID,
-    caller: Annotated[Principal, _may("escalate")],
-    body: Escalate,
+    caller: Annotated[Principal, may("escalate")],
+    body: Reason,
     request: Request,
     ctx: Ctx,
     key: IdempotencyKey = None,
 ) -> dict[str, Any]:
     effect: Effect = lambda conn, a: commands.escalate(conn, a, body.reason)  # noqa: E731
-    return await _act(request, ctx, caller, id, "escalate", body, effect, key)
+    return await do_act(request, ctx, caller, id, "escalate", body, effect, key)
 
 
 @router.post("/cases/{id}/ask")
 async def ask(
     id: UUID,
-    caller: Annotated[Principal, _may("ask")],
+    caller: Annotated[Principal, may("ask")],
     body: Ask,
     request: Request,
     ctx: Ctx,
     key: IdempotencyKey = None,
 ) -> dict[str, Any]:
     effect: Effect = lambda conn, a: commands.ask(conn, a, body.text)  # noqa: E731
-    return await _act(request, ctx, caller, id, "ask", body, effect, key)
+    return await do_act(request, ctx, caller, id, "ask", body, effect, key)
 
 
 @router.post("/cases/{id}/resolve")
 async def resolve(
     id: UUID,
-    caller: Annotated[Principal, _may("resolve")],
+    caller: Annotated[Principal, may("resolve")],
     body: Resolve,
     request: Request,
     ctx: Ctx,
@@ -172,7 +172,7 @@ async def resolve(
 ) -> dict[str, Any]:
     photos = Photos(body.attachments, caller.key)
     effect: Effect = lambda conn, a: commands.resolve(conn, a, body.reply, body.note, photos)  # noqa: E731
-    return await _act(request, ctx, caller, id, "resolve", body, effect, key)
+    return await do_act(request, ctx, caller, id, "resolve", body, effect, key)
 
 
 async def overseer(caller: Caller, ctx: Ctx) -> Principal:

@@ -2,12 +2,13 @@
 
 from pathlib import Path
 
-from services.routing import whistle_api
+from services.routing import act_api, whistle_api
 from services.routing.api import router
 from services.routing.consumers import handlers
 from services.routing.jobs import chase, tick
 from shared.service import Service
 
+router.include_router(act_api.router)
 router.include_router(whistle_api.router)
 
 service = Service(

@@ -1,7 +1,7 @@
 """The use cases of routing: each is one transaction that writes state, history and event together."""
 
 from collections.abc import Awaitable, Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 from uuid import UUID
 
@@ -11,15 +11,15 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 from services.routing import present, whistling
 from services.routing.access import Access, access, check_may
 from services.routing.domain import ladder
-from services.routing.domain.states import ACTS, DESK, HOLDER, REPORTER, allows, can
+from services.routing.domain.states import ACTS, DESK, HOLDER, REPORTER, allows, can, hands, is_own_request
 from services.routing.policy import Policy
-from services.routing.store import reading, whistles, writing
+from services.routing.store import acting, reading, whistles, writing
 from shared.attaching import Photos, photos_of
 from shared.auth import Principal
 from shared.contracts.levels import DISTRICT
 from shared.db import transaction
 from shared.idempotency import once
-from shared.problems import already_moved, forbidden, invalid, not_found, wrong_state
+from shared.problems import FieldError, Problem, already_moved, forbidden, invalid, not_found, wrong_state
 from shared.service import Context
 
 
@@ -42,6 +42,8 @@ class Admitted:
     actor: UUID | None
     acting_for: UUID | None
     ties: reading.Ties
+    granting: bool = False
+    """He is the second person of an act that takes two."""
 
     def said(self, event: str, **more: Any) -> dict[str, Any]:
         """A row for `writing.tell`."""
@@ -105,20 +107,33 @@ async def show(conn: AsyncConnection, caller: Principal, id_: UUID) -> dict[str,
 
 async def _admit(conn: AsyncConnection, caller: Principal, found: Access, name: str, wish: Wish) -> Admitted:
     """State first, then version and hands, as interfaces promise."""
-    row, case = ACTS[name], found.case
-    if not allows(row, found.state):
+    row, case, mine = ACTS[name], found.case, found.relations
+    theirs = hands(row, found.state)
+    granting = theirs != row.by and bool(theirs & mine)
+    if is_own_request(row, found.state, mine):
+        raise _own_request(found)
+    if not allows(row, found.state) or (theirs != row.by and not granting):
         raise wrong_state(case["phase"], found.can, on_hold=case["on_hold"])
     if wish.version != case["version"]:
         raise already_moved(await show(conn, caller, case["id"]), found.can)
     acting_for = None
-    if HOLDER in row.by and HOLDER not in found.relations:
+    if HOLDER in theirs and HOLDER not in mine and (wish.acting_for is not None or not theirs & mine):
         acting_for = await _acting_for(conn, caller, found, wish)
-    elif wish.acting_for is not None:
+    elif wish.acting_for is not None and not granting:
         raise invalid(("body", "for"), "您自己就能办，不用代办", "you hold it yourself")
-    elif not row.by & found.relations:
+    elif not theirs & mine:
         raise already_moved(await show(conn, caller, case["id"]), found.can)
     policy = await reading.policy(conn, case["policy"])
-    return Admitted(case, policy, caller.person, acting_for, found.ties)
+    return Admitted(case, policy, caller.person, acting_for, found.ties, granting)
+
+
+def _own_request(found: Access) -> Problem:
+    """Whoever asked is not the second person, whomever he says he acts for."""
+    problem = wrong_state(found.case["phase"], found.can, on_hold=found.case["on_hold"])
+    own = FieldError(
+        ("body", "for"), "这是您自己提的，要另一个人同意", "you asked for it yourself: somebody else grants"
+    )
+    return replace(problem, errors=[own])
 
 
 async def _acting_for(conn: AsyncConnection, caller: Principal, found: Access, wish: Wish) -> UUID | None:
@@ -170,6 +185,18 @@ async def escalate(conn: AsyncConnection, a: Admitted, reason: str) -> None:
     """往上报: the holder, with a reason; neutral in every statistic. Tells CaseEscalated."""
     climb = ladder.by_hand(a.case["rank"])
     await _move(conn, a, "escalated", "escalated", first=climb.first, top=climb.top, text=reason)
+
+
+async def return_(conn: AsyncConnection, a: Admitted, reason: str) -> None:
+    """退回: the holder, with a reason, once per case; to the last one below who had it, with a full new term. Is he not
+    there any more, to whoever is next from his level on. Tells CaseReturned."""
+    last = await acting.below(conn, a.case["id"])
+    if last["there"]:
+        names = {"to_rank": "rank", "to_grid": "grid", "to_person": "holder_person", "to_post": "holder_post"}
+        target = {to: last[name] for to, name in names.items()}
+    else:
+        target = {"first": last["rank"], "top": a.case["rank"]}
+    await _move(conn, a, "returned", "returned", text=reason, **target)
 
 
 async def ask(conn: AsyncConnection, a: Admitted, question: str) -> None:
@@ -248,7 +275,7 @@ async def perform_resident(conn: AsyncConnection, id_: UUID, name: str, person: 
     case = await reading.case(conn, id_)
     assert case is not None
     policy = await reading.policy(conn, case["policy"])
-    state = present.state(case, policy.microseconds(policy.reopen))
+    state = present.state(case, policy)
     if not allows(ACTS[name], state):
         raise wrong_state(case["phase"], can(state, {REPORTER}), on_hold=case["on_hold"])
     await effect(conn, Admitted(case, policy, person or case["reporter"], None, reading.Ties()))
@@ -258,7 +285,7 @@ async def show_track(conn: AsyncConnection, id_: UUID) -> dict[str, Any]:
     row = await reading.case(conn, id_)
     assert row is not None
     policy = await reading.policy(conn, row["policy"])
-    state = present.state(row, policy.microseconds(policy.reopen))
+    state = present.state(row, policy)
     told: dict[str, Any] = present.track(row, await reading.history(conn, id_), can(state, {REPORTER}))
     departments = (await conn.execute(whistles.STORY_OF_CASE, {"case": id_})).mappings().all()
     told["history"] = sorted(told["history"] + present.whistle_lines(departments), key=lambda line: line["at"])

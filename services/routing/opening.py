@@ -115,8 +115,7 @@ async def move_displaced(conn: AsyncConnection, grid: UUID | None) -> None:
             for row in rows
         ],
     )
-    for why in ("whistle", "deliberation"):
-        await holding.hold(conn, [row["id"] for row in rows if row["on_hold"] == why], why)
+    await holding.hold_again(conn, rows)
 
 
 async def open_task(conn: AsyncConnection, task: TaskMade) -> None:

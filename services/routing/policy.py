@@ -1,10 +1,11 @@
 """A policy: a YAML file a district may edit, validated as a whole before it is saved, never half applied."""
 
 import hashlib
-from datetime import time
+from datetime import datetime, time
 from fractions import Fraction
 from pathlib import Path
 from typing import Annotated, Any, Literal
+from zoneinfo import ZoneInfo
 
 import orjson
 import yaml
@@ -23,6 +24,7 @@ from shared.calendar.spans import Hours
 from shared.contracts.levels import COMMUNITY, RANK, SUBDISTRICT
 
 HERE = Path(__file__).parent / "policies"
+ZONE = ZoneInfo("Asia/Shanghai")
 TermField = Annotated[
     Term,
     BeforeValidator(lambda v: v if isinstance(v, Term) else Term.parse(str(v))),
@@ -175,6 +177,13 @@ class Policy(_Model):
     def clock(self, term: Term) -> Clock:
         """A department's term: working days on their calendar, everything else natural time."""
         return clock(term, NATURAL, self.pace.parsed() if self.pace else None)
+
+    def is_night(self, urgency: str, at: datetime) -> bool:
+        """Whether such a case goes to nobody but a desk at this time."""
+        if self.night is None or urgency not in self.night.urgencies:
+            return False
+        start, until, local = self.night.start, self.night.until, at.astimezone(ZONE).time()
+        return start <= local < until if start <= until else local >= start or local < until
 
     def waits(self, wait: Wait) -> tuple[int, list[int]]:
         """Microseconds until the end and until each reminder."""

@@ -6,7 +6,7 @@ from uuid import UUID
 from pydantic import Field
 
 from shared.attaching import MOST
-from shared.http import Code, FreeText, Schema
+from shared.http import Code, FreeText, Schema, Time
 
 Version = Annotated[int, Field(ge=0, strict=True)]
 
@@ -18,8 +18,15 @@ class Act(Schema):
     acting_for: Code | None = Field(None, alias="for")
 
 
-class Escalate(Act):
+class Reason(Act):
     reason: FreeText
+
+
+class Later(Act):
+    """Until a day, with a reason: both needed to ask; whoever grants may leave them out, or say otherwise."""
+
+    reason: FreeText | None = None
+    until: Time | None = None
 
 
 class Ask(Act):

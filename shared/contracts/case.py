@@ -86,6 +86,58 @@ class CaseMoved(CaseEvent):
     skipped: list[Skipped] = Field(default_factory=list)
 
 
+@contract("case", "routing.case.returned.v1")
+class CaseReturned(CaseEvent):
+    """退回: the holder gave it back to the last one below who had it; a new hop with a full term."""
+
+    reason: str
+    by: UUID | None = None
+    from_level: str
+    from_hop: int
+    skipped: list[Skipped] = Field(default_factory=list)
+
+
+@contract("case", "routing.case.requested.v1")
+class CaseRequested(CaseEvent):
+    """Somebody asked for an act that a second person has to grant: `act` is suspend, extend or out-of-scope. It says
+    nothing once the hop is over."""
+
+    act: str
+    by: UUID | None = None
+    until: datetime | None = None
+
+
+@contract("case", "routing.case.declined.v1")
+class CaseDeclined(CaseEvent):
+    """What was asked for is refused; the case stays as it was."""
+
+    act: str
+    by: UUID | None = None
+
+
+@contract("case", "routing.case.suspended.v1")
+class CaseSuspended(CaseEvent):
+    """挂账, granted: the clocks stand still until the wake-up date."""
+
+    until: datetime
+    by: UUID | None = None
+
+
+@contract("case", "routing.case.woken.v1")
+class CaseWoken(CaseEvent):
+    """The wake-up date has come (`by` None), or somebody took it up again before: the clocks go on."""
+
+    by: UUID | None = None
+
+
+@contract("case", "routing.case.extended.v1")
+class CaseExtended(CaseEvent):
+    """延期, granted: `resolve_by` is later now."""
+
+    until: datetime
+    by: UUID | None = None
+
+
 @contract("case", "routing.case.asked.v1")
 class CaseAsked(CaseEvent):
     """A question to the resident; the clocks pause."""
@@ -148,7 +200,7 @@ class CaseSupervised(CaseEvent):
 
 @contract("case", "routing.case.held.v1")
 class CaseHeld(CaseEvent):
-    """The clocks stand still because of `why`: whistle or deliberation."""
+    """The clocks stand still because of `why`: whistle, deliberation or suspended (it went on to another hand)."""
 
     why: str
 

@@ -35,6 +35,7 @@ REPORT = {"category": "FAC.light", "text": "灯坏了", "place": {"grid": U1}}
 AWAY = {"from": "2027-05-01T00:00:00+08:00", "to": "2027-05-02T00:00:00+08:00"}
 PHOTO = {"file": ("a.jpg", encoded(), "image/jpeg")}
 WHISTLE = {"occasion": "demand", "lead": "WATER", "assisting": ["CITY"], "text": "请到场看一看"}
+LATER = {"until": "2026-12-24T10:00:00+08:00", "reason": "等材料"}
 
 # What each request sends beyond the version of a case.
 BODIES: dict[str, dict[str, Any]] = {
@@ -52,6 +53,13 @@ BODIES: dict[str, dict[str, Any]] = {
     "POST /api/routing/cases/{id}/escalate": {"reason": "办不了"},
     "POST /api/routing/cases/{id}/ask": {"text": "几楼？"},
     "POST /api/routing/cases/{id}/resolve": {"reply": "换了"},
+    "POST /api/routing/cases/{id}/return": {"reason": "楼栋能办"},
+    "POST /api/routing/cases/{id}/suspend": LATER,
+    "POST /api/routing/cases/{id}/suspend#grant": LATER,
+    "POST /api/routing/cases/{id}/resume": {},
+    "POST /api/routing/cases/{id}/extend": LATER,
+    "POST /api/routing/cases/{id}/extend#grant": LATER,
+    "POST /api/routing/cases/{id}/decline": {"reason": "不用"},
     "POST /api/routing/cases/{id}/whistles": WHISTLE,
     "POST /api/routing/whistles/{id}/send": {},
     "POST /api/routing/whistles/{id}/acknowledge": {},
@@ -74,12 +82,18 @@ ACTS = {
     for name in BODIES
     if "/whistles" in name or ("/cases/" in name and name.rpartition("/")[2] not in ("answer", "withdraw", "reply"))
 }
-# Acts that bring the case to where the request is possible.
+# Acts that bring the case to where the request is possible, each by its holder P012 or by whom it names.
+ASKED = {**LATER, "who": "P004", "for": "P012"}
 BEFORE: dict[str, tuple[tuple[str, dict[str, Any]], ...]] = {
     "resolve": (("accept", {}),),
     "claim#late": (("accept", {}),),
     "answer": (("accept", {}), ("resolve", {"reply": "换了"})),
     "reply": (("ask", {"text": "几楼？"}),),
+    "suspend#grant": (("suspend", ASKED),),
+    "decline": (("suspend", ASKED),),
+    "resume": (("suspend", ASKED), ("suspend", {"who": "P002"})),
+    "extend": (("accept", {}),),
+    "extend#grant": (("accept", {}), ("extend", ASKED)),
 }
 # The same for a whistle: who does what after it was blown.
 BEFORE_WHISTLE: dict[str, tuple[tuple[str, str, dict[str, Any]], ...]] = {
@@ -142,7 +156,7 @@ class Scene:
         issue = await self.complain()
         await self._act(issue, "escalate", "P014", reason="办不了")
         for act, body in BEFORE.get(name, ()):
-            await self._act(issue, act, "P012", **body)
+            await self._act(issue, act, **{"who": "P012", **body})
         if name.startswith("whistle "):
             await self._blow(issue, name.partition(" ")[2])
         if name.startswith("topic "):

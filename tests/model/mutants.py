@@ -65,7 +65,7 @@ MUTANTS = (
         "ignores absences", WRITING, "a.person IS NOT NULL AND (a.stand_in IS NULL", "false AND (a.stand_in IS NULL"
     ),
     Mutant("ignores the stand-in", WRITING, "coalesce(a.stand_in, c.person) AS person", "c.person AS person"),
-    Mutant("tries the unreachable", WRITING, "AND NOT {_HELD_LOWER} AND {_REACHABLE})", "AND NOT {_HELD_LOWER})"),
+    Mutant("tries the unreachable", WRITING, "AND NOT {_HELD_LOWER} AND {REACHABLE})", "AND NOT {_HELD_LOWER})"),
     Mutant("no night", MOVE, "(p.rank >= 5 OR NOT m.night)", "true"),
     Mutant("a timeout climbs past community", JOBS, '"top": ladder.COMMUNITY}', '"top": ladder.SUBDISTRICT}'),
     Mutant(

@@ -47,6 +47,8 @@ WHAT = {
     "night": "夜里已交给社区值班台",
     "received": "收到了",
     "accepted": "有人接了",
+    "suspended": "先放一放",
+    "extended": "要多些时间",
     "asked": "想问您一句",
     "resolved": "说办好了，解决了吗",
     "still-asking": "解决了吗",

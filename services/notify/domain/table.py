@@ -9,7 +9,7 @@ from typing import Any
 
 from services.notify.domain.audience import Hold, Row, Who
 
-HOP_OPENS = ("CaseOpened", "CaseEscalated", "CaseMoved", "CaseReopened")
+HOP_OPENS = ("CaseOpened", "CaseEscalated", "CaseReturned", "CaseMoved", "CaseReopened")
 ACCEPTS = ("CaseAccepted", "CaseClaimed")
 
 
@@ -39,6 +39,8 @@ CASE: tuple[Row, ...] = (
     Row(("CaseOpened",), "emergency", Who.ALARM, "{case}", loud=True, only=lambda f: f.urgency == "emergency"),
     Row(("CaseOpened",), "received", Who.REPORTER, "{case}:{seq}", Hold.RESIDENT, only=lambda f: not f.own),
     Row(ACCEPTS, "accepted", Who.REPORTER, "{case}:{seq}", Hold.RESIDENT, by="promised_by"),
+    Row(("CaseSuspended",), "suspended", Who.REPORTER, "{case}:{seq}", Hold.RESIDENT, by="until"),
+    Row(("CaseExtended",), "extended", Who.REPORTER, "{case}:{seq}", Hold.RESIDENT, by="until"),
     Row(("CaseAsked",), "asked", Who.REPORTER, "{case}:{seq}", Hold.RESIDENT),
     Row(("CaseAskReminded",), "asked", Who.REPORTER, "{case}:{seq}", Hold.RESIDENT, template="asked-again"),
     Row(("CaseResolved",), "resolved", Who.REPORTER, "{case}:{seq}", Hold.RESIDENT),
@@ -101,7 +103,11 @@ STALE: Mapping[str, frozenset[str]] = {
     "CaseAccepted": frozenset({"assigned", "reminder"}),
     "CaseClaimed": _HOP,
     "CaseEscalated": _HOP,
+    "CaseReturned": _HOP,
     "CaseMoved": _HOP,
+    "CaseSuspended": frozenset({"reminder", "asked"}),
+    "CaseWoken": frozenset({"suspended"}),
+    "CaseExtended": frozenset({"reminder"}),
     "CaseReplied": frozenset({"asked"}),
     "CaseResolved": _HOP,
     "CaseReopened": _HOP | {"resolved", "still-asking"},
@@ -119,6 +125,6 @@ RESIDENT_SPOKE = frozenset({"CaseReplied", "CaseReopened"})
 def closes(event: str, fact: Any) -> list[str]:
     """Whose questions about a case are settled by its event: a leader's while he could still take the case stays open
     when it climbs by itself, for it is his again until somebody above has accepted it."""
-    given_away = event == "CaseMoved" or (event == "CaseEscalated" and _handed_up(fact))
+    given_away = event in ("CaseMoved", "CaseReturned") or (event == "CaseEscalated" and _handed_up(fact))
     settled = {"leader": given_away or fact.phase != "assigned", "resident": fact.phase != "resolved"}
     return [asks for asks, settled_now in settled.items() if settled_now]

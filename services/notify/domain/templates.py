@@ -174,6 +174,16 @@ _CASE = {
         "您报的${category}（编号${number}）有人接了，是${holder}，${when}给您回话。想看进度，" + _OPEN_BY_CODE + "。",
         _card(thing3="holder", thing4="when"),
     ),
+    "suspended": Template(
+        "先放一放",
+        "您报的${category}（编号${number}）要先放一放，${start}接着办。为什么，" + _OPEN_BY_CODE + "能看到。",
+        _card(thing3="start"),
+    ),
+    "extended": Template(
+        "要多些时间",
+        "您报的${category}（编号${number}）要多些时间，${when}办好。为什么，" + _OPEN_BY_CODE + "能看到。",
+        _card(thing4="when"),
+    ),
     "asked": Template(
         "想问您一句",
         "您报的${category}（编号${number}），${holder}想问您一句。" + _OPEN_BY_CODE + "就能看到、能回答。",

@@ -9,6 +9,10 @@ _KINDS: dict[str, tuple[str, str]] = {
     "claimed": ("accepted", "{who}来办了"),
     "asked": ("asked", "{who}想问您：{text}"),
     "replied": ("replied", "接着办"),
+    "returned": ("moved", "转回给{who}"),
+    "suspended": ("suspended", "先放一放：{text}。{until}接着办"),
+    "woken": ("woken", "接着办"),
+    "extended": ("extended", "要多些时间：{text}。{until}前办好"),
     "resolved": ("resolved", "{who}说办好了：{text}"),
     "held": ("held", "{held}"),
     "released": ("released", "接着办"),
@@ -26,13 +30,19 @@ _CLOSED = {
 _HELD = {"whistle": "在等部门", "deliberation": "要开会商量"}
 
 
-def line(kind: str, *, who: str, how: str | None, words: str | None, why: str | None = None) -> tuple[str, str] | None:
-    """(kind, text) of a line of a resident's history, or None for what is not told."""
+def line(
+    kind: str, *, who: str, how: str | None, words: str | None, why: str | None = None, until: str | None = None
+) -> tuple[str, str] | None:
+    """(kind, text) of a line of a resident's history, or None for what is not told. `until`: a day, in words."""
     if kind not in _KINDS:
         return None
     shown, template = _KINDS[kind]
     return shown, template.format(
-        who=who, text=words or "", closed=_CLOSED.get(how or "", "办结了"), held=_HELD.get(why or "", "先放一放")
+        who=who,
+        text=words or "",
+        until=until or "",
+        closed=_CLOSED.get(how or "", "办结了"),
+        held=_HELD.get(why or "", "先放一放"),
     )
 
 

@@ -17,11 +17,24 @@ SELECT c.*, g.code AS grid_code, g.label AS grid_label, g.level AS grid_level, g
        pl.code AS place_code, pl.label AS place_label, pl.rank AS place_rank, hp.no AS holder_no,
        greatest(c.accept_by, c.resolve_by) >= (SELECT min(published_until) FROM public.calendar_horizon)
            AND 'natural' <> ANY (ARRAY[c.accept_calendar, c.resolve_calendar]) AS provisional,
+       q.kind AS request, q.asked_by, q.at AS asked_at, q.until AS asked_until, q.text AS asked_text,
+       qb.no AS asked_by_no, qf.no AS asked_for_no,
+       EXISTS (SELECT FROM requests e WHERE e.case_id = c.id AND e.hop = c.hop AND e.kind = 'extend')
+           AS extension_asked,
+       c.phase IN ('assigned', 'accepted')
+           AND NOT EXISTS (SELECT FROM hops h WHERE h.case_id = c.id AND h.ended_by = 'returned')
+           AND EXISTS (SELECT FROM hops h JOIN directory.v1_path p ON p.grid = c.place AND p.up = h.grid
+               WHERE h.case_id = c.id AND h.hop > c.reopened_hop AND h.rank < c.rank AND h.holder_kind IS NOT NULL)
+           AS can_return,
        public.clock_now() AS now
   FROM cases c
   JOIN directory.v1_grid g ON g.id = c.grid
   JOIN directory.v1_grid pl ON pl.id = c.place
   LEFT JOIN directory.v1_person hp ON hp.id = c.holder_person
+  LEFT JOIN requests q ON q.case_id = c.id AND q.hop = c.hop AND q.decided_at IS NULL
+       AND c.phase IN ('assigned', 'accepted')
+  LEFT JOIN directory.v1_person qb ON qb.id = q.asked_by
+  LEFT JOIN directory.v1_person qf ON qf.id = q.asked_for
 """
 CASE = text(_CASE + " WHERE c.id = :id")
 HOPS = text("""
@@ -64,6 +77,8 @@ SELECT c.reporter = :person AS reports,
        {POSTED} AS posted,
        coalesce((SELECT array_agg(p.rank) FROM directory.v1_path p JOIN mine m ON m.grid = p.up
            WHERE p.grid = c.place AND m.kind = 'desk'), '{{}}') AS desks,
+       coalesce((SELECT array_agg(DISTINCT p.rank) FROM directory.v1_path p JOIN mine m ON m.grid = p.up
+           WHERE p.grid = c.place), '{{}}') AS posts,
        {_BOUND} AS bound,
        EXISTS (SELECT FROM whistle_cases k JOIN whistles w ON w.id = k.whistle
            JOIN directory.v1_officer o ON o.department = w.lead OR o.department = ANY (w.assisting)
@@ -143,6 +158,7 @@ class Ties:
     holds: bool = False
     posted: bool = False
     desks: frozenset[int] = frozenset()
+    posts: frozenset[int] = frozenset()
     bound: bool = False
     whistled: bool = False
     held_hop: int | None = None
@@ -168,7 +184,7 @@ async def ties(conn: AsyncConnection, id_: UUID, person: UUID) -> Ties:
     if row is None:
         return Ties()
     facts: dict[str, Any] = dict(row)
-    return Ties(**{**facts, "desks": frozenset(row["desks"])})
+    return Ties(**{**facts, "desks": frozenset(row["desks"]), "posts": frozenset(row["posts"])})
 
 
 async def policy(conn: AsyncConnection, id_: str) -> Policy:

@@ -26,13 +26,13 @@ for _level in LEVELS[:-1]:
         ESCALATIONS.labels(_level, _reason)  # from nought, so that the first one is seen as an increase
 
 # A candidate's seat at this moment: the leader himself, or his named stand-in while he is away.
-_SEAT = """directory.v1_candidate c
+SEAT = """directory.v1_candidate c
               LEFT JOIN directory.v1_absence a ON a.person = c.person AND a.since <= m.now AND m.now < a.until
              CROSS JOIN LATERAL (SELECT coalesce(a.stand_in, c.person) AS person,
                    a.person IS NOT NULL AND (a.stand_in IS NULL OR EXISTS (
                        SELECT FROM directory.v1_absence s
                         WHERE s.person = a.stand_in AND s.since <= m.now AND m.now < s.until)) AS away) seat"""
-_REACHABLE = "EXISTS (SELECT FROM directory.v1_reachable r WHERE r.person = seat.person)"
+REACHABLE = "EXISTS (SELECT FROM directory.v1_reachable r WHERE r.person = seat.person)"
 _HELD_LOWER = """(seat.person = ANY (m.passed) AND EXISTS (
                        SELECT FROM unnest(m.passed, m.passed_rank) AS h(person, rank)
                         WHERE h.person = seat.person AND h.rank < p.rank))"""
@@ -40,16 +40,16 @@ _HELD_LOWER = """(seat.person = ANY (m.passed) AND EXISTS (
 _COMPLAINED_OF = "(m.about_leader AND p.up = m.place AND p.rank < m.top)"
 _FITS = f"""(c.kind = 'desk' AND NOT {_COMPLAINED_OF}
                    OR c.kind = 'person' AND NOT seat.away AND seat.person <> ALL (m.recused)
-                   AND NOT {_HELD_LOWER} AND {_REACHABLE})"""
+                   AND NOT {_HELD_LOWER} AND {REACHABLE})"""
 _REASON = f"""CASE WHEN c.kind = 'desk' THEN 'recused'
                         WHEN a.person IS NOT NULL THEN 'absent'
-                        WHEN NOT {_REACHABLE} THEN 'unreachable'
+                        WHEN NOT {REACHABLE} THEN 'unreachable'
                         WHEN seat.person = ANY (m.recused) THEN 'recused'
                         WHEN {_HELD_LOWER} THEN 'same_person' END"""
 MOVE_SQL = (
     (Path(__file__).parent / "move.sql")
     .read_text()
-    .replace("{seat}", _SEAT)
+    .replace("{seat}", SEAT)
     .replace("{fits}", _FITS)
     .replace("{reason}", _REASON)
 )
@@ -143,7 +143,7 @@ SELECT * FROM emergencies UNION ALL SELECT * FROM others
 """)
 # A person holds what is not theirs any more: the post is another's, or the grid is gone.
 LOCK_DISPLACED = text("""
-SELECT c.id, c.rank, c.on_hold
+SELECT c.id, c.rank, c.on_hold, c.wait_by
   FROM cases c JOIN directory.v1_grid g ON g.id = c.grid
  WHERE c.phase IN ('assigned', 'accepted')
    AND (CAST(:grid AS uuid) IS NULL OR c.grid = :grid)
@@ -196,7 +196,7 @@ UPDATE cases c SET seq = c.seq + 1, nagged = c.nagged + late.n, nags = c.nags[la
 RETURNING c.id, c.nagged AS n, c.phase
 """)
 LOCK_WAITED = text("""
-SELECT id, phase FROM cases WHERE next_at <= public.clock_now() AND wait_by <= public.clock_now()
+SELECT id, phase, on_hold, topic FROM cases WHERE next_at <= public.clock_now() AND wait_by <= public.clock_now()
  ORDER BY next_at LIMIT :batch FOR UPDATE SKIP LOCKED
 """)
 LOCK_PROMISED = text("""
@@ -238,6 +238,7 @@ UPDATE cases SET seq = seq + 1, version = version + 1, on_hold = NULL, wait_by =
            THEN public.due(resolve_calendar, public.clock_now(), resolve_left - resolve_term / 4) END
  WHERE id = ANY(:ids)
 """)
+WAKE_AT = text("UPDATE cases SET wait_by = :until WHERE id = :id AND on_hold = 'suspended'")
 RESOLVE = text(f"""
 WITH hop AS (UPDATE hops SET until = public.clock_now(), ended_by = 'resolved' WHERE case_id = :id AND until IS NULL)
 UPDATE cases SET seq = seq + 1, version = version + 1, phase = 'resolved', on_hold = NULL, reply = :reply, {_STILL},
