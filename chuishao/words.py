@@ -64,6 +64,8 @@ EVENTS = {
     "routing.case.still-asking": "还在等居民回话",
     "routing.case.reopened": "居民说没解决，转到",
     "routing.case.closed": "结了",
+    "routing.case.reapplied": "换了政策",
+    "routing.case.renewed": "维护完了，重新计时",
     "routing.case.reminded": "催办",
     "routing.case.supervised": "上督办单",
     "routing.case.held": "停表",

@@ -2,7 +2,7 @@
 
 from pathlib import Path
 
-from services.routing import act_api, whistle_api
+from services.routing import act_api, policy_api, whistle_api
 from services.routing.api import router
 from services.routing.consumers import handlers
 from services.routing.jobs import chase, tick
@@ -10,6 +10,7 @@ from shared.service import Service
 
 router.include_router(act_api.router)
 router.include_router(whistle_api.router)
+router.include_router(policy_api.router)
 
 service = Service(
     name="routing",

@@ -105,6 +105,7 @@ async def end_waits(ctx: Context) -> int:
     """What was waited for did not come, or the day has: a resolved case closes as `unanswered`; a question's clock, and
     that of a suspended case, goes on. Tells CaseClosed, CaseReplied or CaseWoken."""
     async with transaction(ctx.engine) as conn:
+        await writing.lock_ladder(conn)  # a calendar may be changing, which moves deadlines
         rows = (await conn.execute(writing.LOCK_WAITED, {"batch": BATCH})).mappings().all()
         silent = [r["id"] for r in rows if r["phase"] == "resolved"]
         going_on = [r for r in rows if r["phase"] != "resolved"]

@@ -1,7 +1,7 @@
 """Working-time calendars: from opening hours and public holidays to spans of open time."""
 
 import re
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from datetime import date, datetime, time, timedelta
 from pathlib import Path
@@ -23,6 +23,22 @@ class Holidays:
 
     def works(self, day: date) -> bool:
         return day in self.workdays or (day.weekday() < 5 and day not in self.holidays)
+
+    def with_year(self, year: int, holidays: Iterable[date], workdays: Iterable[date]) -> "Holidays":
+        """With a year as it was published since; what is known reaches further if no year before it is missing."""
+        until = date(year, 12, 31) if year == self.published_until.year + 1 else self.published_until
+        return Holidays(
+            until,
+            frozenset({*(day for day in self.holidays if day.year != year), *holidays}),
+            frozenset({*(day for day in self.workdays if day.year != year), *workdays}),
+        )
+
+    def with_days(self, days: Mapping[date, bool]) -> "Holidays":
+        """With days on which somebody differs: working (True) or not."""
+        opened = {day for day, is_open in days.items() if is_open}
+        return Holidays(
+            self.published_until, self.holidays - opened | days.keys() - opened, self.workdays - days.keys() | opened
+        )
 
 
 @dataclass(frozen=True)

@@ -212,6 +212,18 @@ class CaseReleased(CaseEvent):
     why: str
 
 
+@contract("case", "routing.case.reapplied.v1")
+class CaseReapplied(CaseEvent):
+    """An administrator gave it the policy in force; `before` is the one it had."""
+
+    before: str
+
+
+@contract("case", "routing.case.renewed.v1")
+class CaseRenewed(CaseEvent):
+    """Maintenance is over: the clocks that ran begin anew, with a full term."""
+
+
 @contract("case", "routing.case.reply-refused.v1")
 class CaseReplyRefused(CaseEvent):
     """An act told by MessageReplied could not be done (any more); nothing was changed. `case` of that event is this

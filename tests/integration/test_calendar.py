@@ -14,7 +14,7 @@ from sqlalchemy.dialects.postgresql import JSONB
 from sqlalchemy.ext.asyncio import AsyncEngine
 
 from shared.calendar.spans import ZONE, Holidays, Hours, load_holidays
-from shared.calendar.store import save_calendars
+from shared.calendar.store import NeverOpen, save_calendars
 from shared.db import make_engine, transaction
 from shared.embedded import Endpoints
 from tests.world import new_database
@@ -81,7 +81,7 @@ async def test_case_19_a_calendar_without_a_working_day_is_refused_when_saved_an
     never = Holidays(
         date(2026, 12, 31), frozenset(date(2025, 1, 1) + timedelta(days=n) for n in range(2000)), frozenset()
     )
-    with pytest.raises(ValueError, match="office is never open"):
+    with pytest.raises(NeverOpen, match="office"):
         await save(owner, {"office": CALENDARS["office"]}, never)
     assert await due(owner, "office", "2026-11-20 16:30", HOUR) == "2026-11-23 Mon 09:30"
 

@@ -16,6 +16,7 @@ from starlette.routing import Mount
 from chuishao.wiring import SERVICES
 from services.directory.domain.posts import PostKind
 from services.routing.domain import states, whistle
+from services.routing.policy import load, read_source
 from shared.auth import ROLES
 from shared.problems import MEDIA_TYPE
 from tests.integration import deliberated
@@ -36,6 +37,8 @@ AWAY = {"from": "2027-05-01T00:00:00+08:00", "to": "2027-05-02T00:00:00+08:00"}
 PHOTO = {"file": ("a.jpg", encoded(), "image/jpeg")}
 WHISTLE = {"occasion": "demand", "lead": "WATER", "assisting": ["CITY"], "text": "请到场看一看"}
 LATER = {"until": "2026-12-24T10:00:00+08:00", "reason": "等材料"}
+
+DEFAULT = read_source("default")
 
 # What each request sends beyond the version of a case.
 BODIES: dict[str, dict[str, Any]] = {
@@ -72,6 +75,12 @@ BODIES: dict[str, dict[str, Any]] = {
     "POST /api/routing/whistles/{id}/decide": {"outcome": "upheld"},
     "POST /api/routing/whistles/{id}/extend": {"until": "2026-12-24T10:00:00+08:00", "reason": "等材料"},
     "POST /api/routing/whistles/{id}/rate": {"score": 5},
+    "POST /api/routing/policies/check": {"yaml": DEFAULT},
+    "POST /api/routing/policies": {"yaml": DEFAULT, "reason": "照旧"},
+    "POST /api/routing/policies/reapply": {"from": None, "reason": "照旧"},
+    "PUT /api/routing/calendars/days": {"days": [{"date": "2030-05-06", "open": None}], "reason": "照旧"},
+    "POST /api/routing/calendars/years": {"year": 2031, "holidays": ["2031-01-01"], "workdays": [], "reason": "公布了"},
+    "PUT /api/routing/maintenance": {"reason": "换机器"},
     "PUT /api/directory/people/{no}/absence": AWAY,
     "PUT /api/directory/grids/{code}/posts/{kind}": {"person": None},
     "POST /sandbox/control": {"provider": "alibaba", "behaviour": "clear"},
@@ -224,6 +233,8 @@ class Scene:
         return issue, await self._send(method, f"{path}?{query}", given.get("who"), **more)
 
     def _id(self, path: str, issue: Issue) -> str | None:
+        if "/policies/" in path:
+            return load("default").id
         if "/attachments/" in path:
             return self.photos[issue.id]
         if topic := self.topics.get(issue.id):

@@ -9,6 +9,7 @@ from sqlalchemy.dialects.postgresql import JSONB
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from services.routing.store.reading import COMPLAINED_OF, MINE, POSTED
+from services.routing.store.writing import RUNNING
 from shared.db import note_events
 from shared.telemetry import current_traceparent
 
@@ -195,10 +196,10 @@ UPDATE cases SET resolve_left = greatest(resolve_left, :rest)
 SET_TOPIC = text("UPDATE cases SET topic = :topic WHERE id = :id")
 # Due stages: the highest one that is due, at once. Cases are locked before whistles, as everywhere; an event counts
 # on its case.
-CHASE = text("""
+CHASE = text(f"""
 WITH due AS (
     SELECT w.id FROM cases c JOIN whistles w ON w.case_id = c.id
-     WHERE w.next_at <= public.clock_now() ORDER BY w.next_at LIMIT :batch
+     WHERE w.next_at <= public.clock_now() AND {RUNNING} ORDER BY w.next_at LIMIT :batch
        FOR UPDATE OF c, w SKIP LOCKED
 )
 UPDATE whistles w SET
@@ -213,7 +214,8 @@ UPDATE whistles w SET
 RETURNING w.id, w.state, w.overdue, w.supervised_why
 """)
 NEXT = text(
-    "SELECT extract(epoch FROM min(next_at) - public.clock_now())::float FROM whistles WHERE next_at IS NOT NULL"
+    "SELECT extract(epoch FROM min(next_at) - public.clock_now())::float FROM whistles"
+    f" WHERE next_at IS NOT NULL AND {RUNNING}"
 )
 # History and event of whistles that were changed before in this transaction; events count per case.
 TELL = text("""

@@ -56,31 +56,7 @@ MOVE_SQL = (
 MOVE = text(MOVE_SQL).bindparams(bindparam("moves", type_=JSONB))
 
 # -- policies -------------------------------------------------------------------------------------------
-SAVE_POLICY = text(
-    "INSERT INTO policy (id, name, body, night_urgencies, night_from, night_until)"
-    " VALUES (:id, :name, :body, :night_urgencies, :night_from, :night_until) ON CONFLICT (id) DO NOTHING"
-).bindparams(bindparam("body", type_=JSONB))
-SAVE_TERMS = text(
-    "INSERT INTO term (policy, class, rank, accept_calendar, accept_term, resolve_calendar, resolve_term)"
-    " VALUES (:policy, :class, :rank, :accept_calendar, :accept_term, :resolve_calendar, :resolve_term)"
-    " ON CONFLICT DO NOTHING"
-)
-PUT_IN_FORCE = text(
-    "INSERT INTO policy_in_force (policy) VALUES (:id) ON CONFLICT (one) DO UPDATE SET policy = excluded.policy"
-)
 IN_FORCE = text("SELECT policy FROM policy_in_force")
-# "An edited calendar recomputes open deadlines": the same formula over every open row that is not paused.
-RECOMPUTE = text("""
-UPDATE cases SET
-    accept_by = CASE WHEN accept_by IS NOT NULL THEN public.due(accept_calendar, accept_since, accept_left) END,
-    accept_remind = CASE WHEN accept_remind IS NOT NULL
-        THEN public.due(accept_calendar, accept_since, accept_left - accept_term / 4) END,
-    resolve_by = CASE WHEN resolve_by IS NOT NULL THEN public.due(resolve_calendar, resolve_since, resolve_left) END,
-    resolve_remind = CASE WHEN resolve_remind IS NOT NULL
-        THEN public.due(resolve_calendar, resolve_since, resolve_left - resolve_term / 4) END
- WHERE (accept_by IS NOT NULL AND accept_calendar = ANY (:calendars))
-    OR (resolve_by IS NOT NULL AND resolve_calendar = ANY (:calendars))
-""")
 
 # -- opening ----------------------------------------------------------------------------------------------
 GRID_RANKS = text("SELECT id, rank FROM directory.v1_grid WHERE id = ANY(:ids)")
@@ -122,10 +98,13 @@ LOCK_CASE = text("SELECT *, public.clock_now() AS now FROM cases WHERE id = :id 
 # Emergencies first. The grids are dealt to lanes, and a lane is one worker's until it commits: two that took turns
 # through the same grid would move its cases out of order.
 LANES = 2
-_DUE = """
+# An administrator may stop all clocks; looked up once a statement.
+RUNNING = "NOT EXISTS (SELECT FROM maintenance)"
+_DUE = f"""
     SELECT id, traceparent, extract(epoch FROM public.clock_now() - least(accept_by, resolve_by))::float AS late
       FROM cases
-     WHERE next_at <= public.clock_now() AND (accept_by <= public.clock_now() OR resolve_by <= public.clock_now())"""
+     WHERE next_at <= public.clock_now() AND (accept_by <= public.clock_now() OR resolve_by <= public.clock_now())
+       AND {RUNNING}"""
 LOCK_DUE = text(f"""
 WITH mine AS MATERIALIZED (
     SELECT lane FROM unnest(CAST(:order AS int[])) lane
@@ -156,7 +135,7 @@ SELECT c.id, c.rank, c.on_hold, c.wait_by
 
 # -- ticks ------------------------------------------------------------------------------------------------
 # Which clocks have anything to do, each by the condition of its own statement below, and when the next one will.
-DUE = text("""
+DUE = text(f"""
 SELECT count(*) FILTER (WHERE accept_by <= now.at OR resolve_by <= now.at) AS timed_out,
        coalesce(bool_or(accept_remind <= now.at AND accept_by > now.at
                      OR resolve_remind <= now.at AND resolve_by > now.at), false) AS to_remind,
@@ -166,15 +145,16 @@ SELECT count(*) FILTER (WHERE accept_by <= now.at OR resolve_by <= now.at) AS ti
            AS promised,
        (SELECT extract(epoch FROM min(next_at) - public.clock_now())::float
           FROM cases WHERE next_at > public.clock_now()) AS until
-  FROM cases CROSS JOIN (SELECT public.clock_now() AS at) now WHERE next_at <= public.clock_now()
+  FROM cases CROSS JOIN (SELECT public.clock_now() AS at) now WHERE next_at <= public.clock_now() AND {RUNNING}
 """)
 # A reminder whose deadline has passed as well is dropped: only the move is told.
-REMIND = text("""
+REMIND = text(f"""
 WITH due AS (
     SELECT id, accept_remind <= public.clock_now() AS accept FROM cases
      WHERE next_at <= public.clock_now()
        AND ((accept_remind <= public.clock_now() AND accept_by > public.clock_now())
          OR (resolve_remind <= public.clock_now() AND resolve_by > public.clock_now()))
+       AND {RUNNING}
      ORDER BY next_at LIMIT :batch FOR UPDATE SKIP LOCKED
 )
 UPDATE cases c SET seq = c.seq + 1,
@@ -183,10 +163,11 @@ UPDATE cases c SET seq = c.seq + 1,
   FROM due d WHERE c.id = d.id
 RETURNING c.id, CASE WHEN coalesce(d.accept, false) THEN 'accept' ELSE 'resolve' END AS clock
 """)
-NAG = text("""
+NAG = text(f"""
 WITH due AS (
     SELECT id FROM cases
      WHERE next_at <= public.clock_now() AND nags[1] <= public.clock_now() AND wait_by > public.clock_now()
+       AND {RUNNING}
      ORDER BY next_at LIMIT :batch FOR UPDATE SKIP LOCKED
 )
 UPDATE cases c SET seq = c.seq + 1, nagged = c.nagged + late.n, nags = c.nags[late.n + 1:]
@@ -195,14 +176,16 @@ UPDATE cases c SET seq = c.seq + 1, nagged = c.nagged + late.n, nags = c.nags[la
  WHERE c.id = d.id
 RETURNING c.id, c.nagged AS n, c.phase
 """)
-LOCK_WAITED = text("""
+LOCK_WAITED = text(f"""
 SELECT id, phase, on_hold, topic FROM cases WHERE next_at <= public.clock_now() AND wait_by <= public.clock_now()
+   AND {RUNNING}
  ORDER BY next_at LIMIT :batch FOR UPDATE SKIP LOCKED
 """)
-LOCK_PROMISED = text("""
+LOCK_PROMISED = text(f"""
 SELECT id FROM cases
  WHERE next_at <= public.clock_now() AND promised_by <= public.clock_now() AND NOT promise_listed
    AND phase IN ('assigned', 'accepted')
+   AND {RUNNING}
  ORDER BY next_at LIMIT :batch FOR UPDATE SKIP LOCKED
 """)
 
