@@ -6,10 +6,11 @@ from uuid import UUID
 from fastapi import APIRouter, Depends, Query
 from pydantic import BaseModel, Field
 
-from services.directory import commands, place_store, store
+from services.directory import commands, grids, place_store, store
 from services.directory.commands import Absence
 from services.directory.domain.codes import code_of
 from services.directory.domain.posts import PostKind
+from services.directory.grids import NewGrid
 from services.directory.place_store import Wanted
 from services.directory.store import GridFilter
 from shared.db import transaction
@@ -19,6 +20,7 @@ from shared.http import (
     Code,
     Ctx,
     Cursor,
+    FreeText,
     IdempotencyKey,
     Limit,
     Route,
@@ -33,6 +35,7 @@ from shared.problems import forbidden, invalid, not_found
 router = APIRouter(route_class=Route)
 
 Level = Literal["district", "subdistrict", "community", "large", "middle", "small", "micro"]
+Label = Annotated[FreeText, Field(max_length=60)]
 Number = Annotated[str, Field(min_length=1, max_length=48)]
 
 
@@ -46,10 +49,42 @@ class PostBody(Schema):
     person: Number | None
 
 
+class GridBody(Schema):
+    code: Code
+    level: Literal["subdistrict", "community", "large", "middle", "small", "micro"]
+    label: Label
+    parent: Code
+    village: bool = False
+    kind: Literal["block", "courtyard"] | None = None
+    households: Annotated[int, Field(ge=0, le=100_000, strict=True)] | None = None
+    lng: Annotated[float, Field(ge=-180, le=180)] | None = None
+    lat: Annotated[float, Field(ge=-90, le=90)] | None = None
+    takes: Annotated[list[Code], Field(max_length=500)] = Field(default_factory=list)
+
+
+class MoveBody(Schema):
+    parent: Code
+    label: Label | None = None
+
+
+class VoidBody(Schema):
+    into: Code | None = None
+
+
 # Refusals come in this order: 401, 404, 403, 422. So who may is asked before the body is read.
 async def may_set_absence(no: str, caller: Caller, ctx: Ctx) -> None:
     async with transaction(ctx.engine) as conn:
         await commands.may_set_absence(conn, caller, no)
+
+
+async def may_change_tree(caller: Caller, ctx: Ctx) -> None:
+    async with transaction(ctx.engine) as conn:
+        await grids.may_change_tree(conn, caller)
+
+
+async def may_change_grid(code: str, caller: Caller, ctx: Ctx) -> None:
+    async with transaction(ctx.engine) as conn:
+        await grids.may_change_tree(conn, caller, code)
 
 
 async def may_set_post(code: str, caller: Caller, ctx: Ctx) -> None:
@@ -87,6 +122,40 @@ async def list_grids(
         grids = await store.list_grids(conn, wanted, after[0] if after else None, limit + 1)
         shown = page(grids, limit, lambda grid: (str(grid["id"]),))
         return {**shown, "items": await commands.grid_answers(conn, caller, shown["items"])}
+
+
+@router.post("/grids", status_code=201, dependencies=[Depends(may_change_tree)])
+async def add_grid(body: GridBody, caller: Caller, ctx: Ctx, key: IdempotencyKey = None) -> Any:
+    request = f"POST grid {body.model_dump_json()}".encode()
+
+    async def act() -> tuple[int, dict[str, Any]]:
+        new = NewGrid(**body.model_dump(exclude={"takes"}))
+        return 201, await grids.add_grid(conn, caller, new, body.takes)
+
+    async with transaction(ctx.engine) as conn:
+        return (await once(conn, ctx.keys, caller.key, key, request, act))[1]
+
+
+@router.put("/grids/{code}", dependencies=[Depends(may_change_grid)])
+async def move_grid(code: str, body: MoveBody, caller: Caller, ctx: Ctx, key: IdempotencyKey = None) -> Any:
+    request = f"PUT grid {code} {body.model_dump_json()}".encode()
+
+    async def act() -> tuple[int, dict[str, Any]]:
+        return 200, await grids.move_grid(conn, caller, code, body.parent, body.label)
+
+    async with transaction(ctx.engine) as conn:
+        return (await once(conn, ctx.keys, caller.key, key, request, act))[1]
+
+
+@router.post("/grids/{code}/void", dependencies=[Depends(may_change_grid)])
+async def void_grid(code: str, body: VoidBody, caller: Caller, ctx: Ctx, key: IdempotencyKey = None) -> Any:
+    request = f"void grid {code} {body.model_dump_json()}".encode()
+
+    async def act() -> tuple[int, dict[str, Any]]:
+        return 200, await grids.void_grid(conn, code, body.into)
+
+    async with transaction(ctx.engine) as conn:
+        return (await once(conn, ctx.keys, caller.key, key, request, act))[1]
 
 
 # Open to anybody: whoever reports has to name the place before anyone knows who they are.

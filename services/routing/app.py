@@ -5,6 +5,7 @@ from pathlib import Path
 from services.routing import act_api, policy_api, whistle_api
 from services.routing.api import router
 from services.routing.consumers import handlers
+from services.routing.following import follow
 from services.routing.jobs import chase, tick
 from shared.service import Service
 
@@ -18,6 +19,6 @@ service = Service(
     router=router,
     handlers=handlers,
     topics=("issue", "directory", "meeting", "message"),
-    jobs=(tick, chase),
+    jobs=(tick, chase, follow),
     live=("case", "whistle"),
 )

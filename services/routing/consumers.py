@@ -5,8 +5,8 @@ from typing import Any
 
 from sqlalchemy.ext.asyncio import AsyncConnection
 
-from services.routing import deliberating, opening, replies
-from shared.contracts.directory import DistrictImported, PostChanged
+from services.routing import deliberating, following, opening, replies
+from shared.contracts.directory import AbsenceChanged, DistrictImported, GridChanged, PostChanged
 from shared.contracts.issue import IssuePlaced, IssueReported
 from shared.contracts.meeting import TaskMade, TopicEnded, TopicScreened
 from shared.contracts.message import MessageReplied
@@ -25,12 +25,15 @@ async def issues_placed(conn: AsyncConnection, _: Context, events: Sequence[Even
 
 
 async def posts_changed(conn: AsyncConnection, _: Context, events: Sequence[Event]) -> None:
-    for grid in {event.data.grid for event in events}:
-        await opening.move_displaced(conn, grid)
+    await following.posts_changed(conn, {event.data.grid for event in events})
 
 
-async def district_imported(conn: AsyncConnection, _: Context, __: Sequence[Event]) -> None:
-    await opening.move_displaced(conn, None)
+async def absences_changed(conn: AsyncConnection, _: Context, events: Sequence[Event]) -> None:
+    await following.absences_changed(conn, {event.data.person for event in events})
+
+
+async def tree_changed(conn: AsyncConnection, _: Context, __: Sequence[Event]) -> None:
+    await following.tree_changed(conn)
 
 
 async def topics_screened(conn: AsyncConnection, _: Context, events: Sequence[Event]) -> None:
@@ -61,7 +64,9 @@ handlers: dict[Any, Any] = {
     IssueReported: issues_reported,
     IssuePlaced: issues_placed,
     PostChanged: posts_changed,
-    DistrictImported: district_imported,
+    AbsenceChanged: absences_changed,
+    GridChanged: tree_changed,
+    DistrictImported: tree_changed,
     TopicScreened: topics_screened,
     TopicEnded: topics_ended,
     TaskMade: tasks_made,

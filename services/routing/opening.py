@@ -1,4 +1,4 @@
-"""How cases come to a holder without anybody's act: opened, placed, or moved on because the holder is gone."""
+"""How cases come to a holder without anybody's act: opened, or placed."""
 
 from collections.abc import Mapping, Sequence
 from types import MappingProxyType
@@ -7,7 +7,6 @@ from uuid import UUID
 
 from sqlalchemy.ext.asyncio import AsyncConnection
 
-from services.routing import holding
 from services.routing.domain import ladder
 from services.routing.policy import Policy
 from services.routing.store import reading, writing
@@ -95,27 +94,6 @@ async def place_cases(conn: AsyncConnection, placed: Sequence[tuple[UUID, UUID]]
         climb = ladder.opening(ranks[place], case["start_rank"], about_leader=case["about_leader"])
         moves.append({"id": str(id_), "event": "moved", "why": "moved", "first": climb.first, "top": climb.top})
     await writing.move(conn, moves)
-
-
-async def move_displaced(conn: AsyncConnection, grid: UUID | None) -> None:
-    """Cases whose holder has left the post, or whose grid is gone (at `grid`, or anywhere), go to whoever is next,
-    beginning with the same level; what holds a case goes on holding it. Tells CaseMoved and CaseHeld."""
-    await writing.lock_ladder(conn)
-    rows = (await conn.execute(writing.LOCK_DISPLACED, {"grid": grid})).mappings().all()
-    await writing.move(
-        conn,
-        [
-            {
-                "id": str(row["id"]),
-                "event": "moved",
-                "why": "moved",
-                "first": row["rank"],
-                "top": max(row["rank"], ladder.COMMUNITY),
-            }
-            for row in rows
-        ],
-    )
-    await holding.hold_again(conn, rows)
 
 
 async def open_task(conn: AsyncConnection, task: TaskMade) -> None:

@@ -1,5 +1,6 @@
 """The rights matrix, `tests/rights.yaml`, walked: every endpoint × everybody who may call it."""
 
+import secrets
 from collections.abc import AsyncIterator, Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -83,6 +84,9 @@ BODIES: dict[str, dict[str, Any]] = {
     "PUT /api/routing/maintenance": {"reason": "换机器"},
     "PUT /api/directory/people/{no}/absence": AWAY,
     "PUT /api/directory/grids/{code}/posts/{kind}": {"person": None},
+    "POST /api/directory/grids": {"level": "micro", "label": "9单元", "parent": U3.rpartition("-")[0]},
+    "PUT /api/directory/grids/{code}": {"parent": U3.rpartition("-")[0]},
+    "POST /api/directory/grids/{code}/void": {},
     "POST /sandbox/control": {"provider": "alibaba", "behaviour": "clear"},
     **deliberated.BODIES,
 }
@@ -219,7 +223,8 @@ class Scene:
         """One request by one caller; with `content` instead of its body."""
         issue, given = await self.case(request), CALLERS[caller]
         method, _, path = request.partition("#")[0].partition(" ")
-        path = path.format(id=self._id(path, issue), no="P014", code=U1 if method == "GET" else U3, kind="leader")
+        code = U1 if method == "GET" else await self._spare() if path.endswith("/void") else U3
+        path = path.format(id=self._id(path, issue), no="P014", code=code, kind="leader")
         query = QUERIES.get(request, "").format(id=issue.id)
         if "code" in given:
             query += f"&code={issue.code if given['code'] == 'right' else 'AAAAAAAAAA'}"
@@ -231,6 +236,13 @@ class Scene:
         elif request in BODIES:
             more = {"json": await self._body(request, issue, given)}
         return issue, await self._send(method, f"{path}?{query}", given.get("who"), **more)
+
+    async def _spare(self) -> str:
+        """A grid that nobody will miss."""
+        body = {"code": f"spare-{secrets.token_hex(4)}", **BODIES["POST /api/directory/grids"]}
+        answer = await self.world.call("POST", "/api/directory/grids", "admin", json=body)
+        assert answer.status_code == 201, answer.text
+        return str(body["code"])
 
     def _id(self, path: str, issue: Issue) -> str | None:
         if "/policies/" in path:
@@ -244,6 +256,8 @@ class Scene:
     async def _body(self, request: str, issue: Issue, given: dict[str, Any]) -> dict[str, Any]:
         if request in deliberated.BODIES:
             return await deliberated.body(request, issue, self.topics[issue.id])
+        if request == "POST /api/directory/grids":
+            return {"code": f"new-{secrets.token_hex(4)}", **BODIES[request]}
         if request not in ACTS:
             return BODIES[request]
         if "/routing/whistles/" in request:

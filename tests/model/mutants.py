@@ -17,6 +17,7 @@ from rich.console import Console
 
 ROOT = Path(__file__).parents[2]
 MOVE = "services/routing/store/move.sql"
+FOLLOWING = "services/routing/following.py"
 WRITING = "services/routing/store/writing.py"
 JOBS = "services/routing/jobs.py"
 LADDER = "services/routing/domain/ladder.py"
@@ -106,9 +107,21 @@ MUTANTS = (
     ),
     Mutant(
         "a leaver keeps his cases",
-        "services/routing/opening.py",
-        'rows = (await conn.execute(writing.LOCK_DISPLACED, {"grid": grid})).mappings().all()',
-        "rows = []",
+        FOLLOWING,
+        "await move_displaced(conn, await store.lock_displaced(conn, grids, ()))",
+        "pass",
+    ),
+    Mutant(
+        "whoever goes away keeps his cases",
+        FOLLOWING,
+        "await move_displaced(conn, await store.lock_displaced(conn, grids, persons))",
+        "pass",
+    ),
+    Mutant(
+        "somebody who left takes a case back",
+        "services/routing/store/reading.py",
+        'ELSE {SEATED_AT.format(grid="h.grid", person=":person")} END',
+        "ELSE true END",
     ),
     Mutant(
         "a whistle does not stop the clock",

@@ -91,6 +91,12 @@ class District:
         secretary = [C] if person == "P005" else []
         return [grid for (grid, _), who in self.posts.items() if who == person] + desks + secretary
 
+    def seated(self, grid: str, person: str) -> bool:
+        """Whether the person is there now, or stands in for somebody who should be."""
+        posted = [who for (at, _), who in self.posts.items() if at == grid]
+        covered = [self.away.get(who) for who in posted]
+        return person not in self.away and (person in posted or person in covered)
+
 
 @dataclass
 class Clock:
@@ -315,11 +321,10 @@ class Case:
         self.kinds.append("supervised")
 
     def holder_left(self) -> bool:
-        """Whether the holder has no post there any more, as leader, party post or stand-in."""
+        """Whether the holder is not there any more: as leader, party post or stand-in."""
         if self.holder in DESKS or self.bound or self.phase not in ("assigned", "accepted"):
             return False
-        people = self.candidates(path(self.place)[self.rank])
-        return self.holder not in people and self.holder not in [self.district.away.get(who) for who in people]
+        return not self.district.seated(path(self.place)[self.rank], self.holder)
 
     # -- who may ----------------------------------------------------------------------------------------------
     def holds(self, person: str) -> bool:
@@ -348,7 +353,10 @@ class Case:
         for number in range(len(self.hops) - 1, -1, -1):
             hop = self.hops[number]
             handed_on = hop.ended_by in ("escalated", "accept_timeout", "resolve_timeout")
-            if number >= self.reopened_at and handed_on and any(hop is mine for mine in self.held(person)):
+            mine = any(hop is each for each in self.held(person))
+            grid = path(self.place)[hop.rank]
+            there = hop.holder in DESKS or BOUND.get(grid) == person or self.district.seated(grid, person)
+            if number >= self.reopened_at and handed_on and mine and there:
                 return hop.rank, str(hop.holder)
         if self.is_bound(person) and person not in self.recused:
             rank = next(r for r, grid in sorted(path(self.place).items()) if BOUND.get(grid) == person)

@@ -64,7 +64,7 @@ class System:
         """Every case, whistle and topic, for the next sequence."""
         await self.execute(
             "TRUNCATE routing.cases, routing.hops, routing.history, routing.answers, routing.notes, routing.outbox,"
-            " routing.idempotency, routing.seen, routing.quarantine, directory.absence,"
+            " routing.idempotency, routing.seen, routing.quarantine, routing.turn, directory.absence,"
             " deliberation.cases, deliberation.outbox, deliberation.idempotency, deliberation.seen CASCADE"
         )
 

@@ -11,7 +11,7 @@ from hypothesis.stateful import initialize, precondition, rule
 from sqlalchemy import text
 
 from services.directory import commands as directory
-from services.routing import commands, jobs, opening
+from services.routing import commands, following, jobs
 from services.routing.commands import Answered, Wish
 from shared.attaching import Photos
 from shared.auth import Principal
@@ -297,14 +297,21 @@ class CaseMachine(Machine):
             self.district.posts.pop(post, None)
         else:
             self.district.posts[post] = who
-        if self.model.holder_left() and path(self.model.place)[self.model.rank] == post[0]:
-            self.model.go("moved", "moved", self.model.rank, max(self.model.rank, 5), self.now)
+        self.follow_model(post[0], who)
+
+    def follow_model(self, grid: str | None, who: str | None) -> None:
+        """Something changed at a grid or, without one, in a person's absence: a case that it is about moves on."""
+        m = self.model
+        here = path(m.place)[m.rank]
+        concerned = here == grid if grid else who == m.holder or here in self.district.posts_of(str(who))
+        if concerned and m.holder_left():
+            m.go("moved", "moved", m.rank, max(m.rank, 5), self.now, clocks=m.noes < 3)
 
     async def set_post(self, grid: str, kind: str, who: str | None) -> None:
         async with transaction(self.system.directory.engine) as conn:
             await directory.set_post(conn, Principal(role="command"), grid, kind, who)
         async with transaction(self.system.routing.engine) as conn:
-            await opening.move_displaced(conn, self.system.grids[grid])
+            await following.posts_changed(conn, [self.system.grids[grid]])
 
     @rule(
         who=st.sampled_from(AWAY),
@@ -312,19 +319,21 @@ class CaseMachine(Machine):
         back=st.booleans(),
     )
     def leader_goes_away_or_comes_back(self, who: str, stand_in: str | None, back: bool) -> None:
+        self.set_clock()
         self.run(self.set_absence(who, stand_in, back))
         if back:
             self.district.away.pop(who, None)
         else:
             self.district.away[who] = stand_in
+        if self.begun:
+            self.follow_model(None, who)
 
     async def set_absence(self, who: str, stand_in: str | None, back: bool) -> None:
         async with transaction(self.system.directory.engine) as conn:
-            if back:
-                await directory.end_absence(conn, who)
-                return
             away = directory.Absence(START - timedelta(days=1), START + timedelta(days=90), stand_in)
-            await directory.set_absence(conn, who, away)
+            await (directory.end_absence(conn, who) if back else directory.set_absence(conn, who, away))
+        async with transaction(self.system.routing.engine) as conn:
+            await following.absences_changed(conn, [self.system.people[who]])
 
     # -- the comparison -------------------------------------------------------------------------------------
     def compare(self) -> None:

@@ -66,6 +66,21 @@ COMPLAINED_OF = """(c.about_leader AND c.placed AND c.reporter IS DISTINCT FROM 
 _HOLDS = """(c.holder_kind = 'person' AND c.holder_person = :person
            OR c.holder_kind = 'desk' AND EXISTS (SELECT FROM mine m WHERE m.grid = c.grid AND m.kind = 'desk'))"""
 POSTED = """EXISTS (SELECT FROM directory.v1_path p JOIN mine m ON m.grid = p.up WHERE p.grid = c.place)"""
+# Who is there now: has a post at the grid and is not away, or stands in for somebody who is.
+SEATED_AT = """(EXISTS (SELECT FROM directory.v1_post o LEFT JOIN directory.v1_absence a
+               ON a.person = o.person AND a.since <= public.clock_now() AND public.clock_now() < a.until
+            WHERE o.grid = {grid} AND (o.person = {person} OR a.stand_in = {person}))
+       AND NOT EXISTS (SELECT FROM directory.v1_absence s
+            WHERE s.person = {person} AND s.since <= public.clock_now() AND public.clock_now() < s.until))"""
+BOUND_AT = """EXISTS (SELECT FROM directory.v1_binding b
+            WHERE b.grid = {grid} AND b.kind = 'member' AND b.person = {person})"""
+# A hop whose holder the caller was and, its grid being on the way up, still is: who has left has nothing to claim.
+_MY_HOP = f"""EXISTS (SELECT FROM directory.v1_path w WHERE w.grid = c.place AND w.up = h.grid)
+           AND (h.holder_person = :person AND CASE WHEN h.holder_post = 'bound'
+               THEN {BOUND_AT.format(grid="h.grid", person=":person")}
+               ELSE {SEATED_AT.format(grid="h.grid", person=":person")} END
+           OR h.holder_kind = 'desk' AND EXISTS (SELECT FROM directory.v1_post o
+               WHERE o.grid = h.grid AND o.kind = 'desk' AND o.person = :person))"""
 _BOUND = """EXISTS (SELECT FROM directory.v1_path p JOIN directory.v1_binding b ON b.grid = p.up
            WHERE p.grid = c.place AND b.kind = 'member' AND b.person = :person)"""
 # What ties a person to a case: all rights come from these facts.
@@ -87,21 +102,18 @@ SELECT c.reporter = :person AS reports,
            OR h.holder_kind = 'desk' AND EXISTS (SELECT FROM directory.v1_post o
                WHERE o.grid = h.grid AND o.kind = 'desk' AND o.person = :person))) AS held_hop,
        EXISTS (SELECT FROM hops h WHERE h.case_id = c.id AND h.hop > c.reopened_hop
-           AND h.ended_by IN ('escalated', 'accept_timeout', 'resolve_timeout') AND (h.holder_person = :person
-           OR h.holder_kind = 'desk' AND EXISTS (SELECT FROM directory.v1_post o
-               WHERE o.grid = h.grid AND o.kind = 'desk' AND o.person = :person))) AS claimable,
+           AND h.ended_by IN ('escalated', 'accept_timeout', 'resolve_timeout') AND {_MY_HOP}) AS claimable,
        :person = ANY (c.recused) AS recused,
        {COMPLAINED_OF} AS complained_of
   FROM cases c WHERE c.id = :id
 """
 )
 # The hop a former holder may claim: left to a timeout or handed up, since the last "not solved".
-CLAIMABLE = text("""
+CLAIMABLE = text(f"""
 SELECT h.rank, h.grid, h.holder_person, h.holder_post
-  FROM hops h
+  FROM hops h JOIN cases c ON c.id = h.case_id
  WHERE h.case_id = :id AND h.hop > :after AND h.ended_by IN ('escalated', 'accept_timeout', 'resolve_timeout')
-   AND (h.holder_person = :person OR h.holder_kind = 'desk' AND EXISTS (SELECT FROM directory.v1_post o
-           WHERE o.grid = h.grid AND o.kind = 'desk' AND o.person = :person))
+   AND {_MY_HOP}
  ORDER BY h.hop DESC LIMIT 1
 """)
 BOUND_GRID = text("""

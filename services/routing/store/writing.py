@@ -120,18 +120,6 @@ others AS MATERIALIZED ({_DUE}
 )
 SELECT * FROM emergencies UNION ALL SELECT * FROM others
 """)
-# A person holds what is not theirs any more: the post is another's, or the grid is gone.
-LOCK_DISPLACED = text("""
-SELECT c.id, c.rank, c.on_hold, c.wait_by
-  FROM cases c JOIN directory.v1_grid g ON g.id = c.grid
- WHERE c.phase IN ('assigned', 'accepted')
-   AND (CAST(:grid AS uuid) IS NULL OR c.grid = :grid)
-   AND (g.void_at IS NOT NULL OR c.holder_kind = 'person' AND c.holder_post <> 'bound' AND NOT EXISTS (
-       SELECT FROM directory.v1_candidate k
-         LEFT JOIN directory.v1_absence a ON a.person = k.person
-        WHERE k.grid = c.grid AND c.holder_person IN (k.person, a.stand_in)))
-   FOR UPDATE OF c
-""")
 
 # -- ticks ------------------------------------------------------------------------------------------------
 # Which clocks have anything to do, each by the condition of its own statement below, and when the next one will.

@@ -1,0 +1,11 @@
+-- When the absence of a person begins or ends next: that person's open cases follow at that moment.
+CREATE TABLE turn (
+    person uuid PRIMARY KEY,
+    at timestamptz NOT NULL
+);
+CREATE INDEX turn_at ON turn (at);
+
+CREATE OR REPLACE VIEW v1_due AS
+    SELECT next_at AS at FROM cases WHERE next_at IS NOT NULL
+    UNION ALL SELECT next_at FROM whistles WHERE next_at IS NOT NULL
+    UNION ALL SELECT at FROM turn;
