@@ -127,6 +127,19 @@ async def test_case_21_what_was_on_hold_stays_on_hold_in_the_new_hands(world: Wo
     assert await told(issue) == ["P018", "P014"]
 
 
+async def test_case_21_what_is_suspended_sleeps_on_in_the_new_hands_until_its_day(world: World) -> None:
+    issue = await world.report(U2)
+    until = "2026-12-01T09:00:00+08:00"
+    await issue.act("suspend", "P018", reason="地冻着", until=until)
+    await issue.act("suspend", "P003")
+    await post(world, U2, "leader", None)
+    assert (await issue.holder(), (await issue.case())["on_hold"]) == ("P014", "suspended")
+    await world.at("2026-12-01 08:59")
+    assert (await issue.case())["on_hold"] == "suspended"
+    await world.at("2026-12-01 09:00")
+    assert ((await issue.case())["on_hold"], await issue.holder()) == (None, "P014")
+
+
 async def test_who_has_left_the_post_cannot_claim_what_he_had_there(world: World) -> None:
     issue = await world.report(U2, "WAT.leak")
     await world.advance(minutes=31)
