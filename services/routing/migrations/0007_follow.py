@@ -2,8 +2,8 @@
 
 from shared.migrate import sql_beside
 
-revision = "routing_0006"
-down_revision = "routing_0005"
+revision = "routing_0007"
+down_revision = "routing_0006"
 
 
 def upgrade() -> None:
