@@ -61,6 +61,8 @@ EVENTS = {
     "routing.case.suspended": "挂账",
     "routing.case.woken": "挂账结束，接着办",
     "routing.case.extended": "延期",
+    "routing.case.joined": "有别的事并了进来",
+    "routing.case.lead-ended": "并到的那一件有了结果",
     "routing.case.still-asking": "还在等居民回话",
     "routing.case.reopened": "居民说没解决，转到",
     "routing.case.closed": "结了",

@@ -137,16 +137,15 @@ stateDiagram-v2
     accepted --> resolved: resolve
     resolved --> assigned: answer "no"
     resolved --> closed: answer "yes" or "partly", silence
-    assigned --> closed: withdraw
-    accepted --> closed: withdraw
+    assigned --> closed: withdraw, merge, out-of-scope, hand-over
+    accepted --> closed: withdraw, merge, out-of-scope, hand-over
     resolved --> closed: withdraw
     closed --> assigned: answer "no" to an unanswered one
 ```
 
 `on_hold` lies beside the phase and says why the clocks stand still. An act somebody else grants takes two calls of the
 same interface: the first asks, and while it waits the case shows its `request`; whoever may grant it calls it too, or
-`decline`. Whoever asked may not grant, and what is not decided lapses with the stay it was asked in. An act in
-*italics* has its place in the table and is not open to anybody yet.
+`decline`. Whoever asked may not grant, and what is not decided lapses with the stay it was asked in.
 
 {cases}
 
@@ -206,10 +205,9 @@ def case_table() -> str:
     """The acts on a case."""
     rows = [["act", "中文", "who may", "who grants", "phase", "on hold", "then"]]
     for act in cases.ACTS.values():
-        name = f"`{act.name}`" if act.offered else f"*{act.name}*"
         holds = ", ".join(hold or "–" for hold in HOLDS if hold in act.on_hold)
         who, granted, phases = _among(CASE_WHO, act.by), _among(CASE_WHO, act.granted_by), _among(PHASES, act.phases)
-        rows.append([name, act.zh, who, granted or "–", phases, holds, act.then or "as before"])
+        rows.append([f"`{act.name}`", act.zh, who, granted or "–", phases, holds, act.then or "as before"])
     return _table(rows)
 
 

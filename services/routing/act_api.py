@@ -5,11 +5,11 @@ from uuid import UUID
 
 from fastapi import APIRouter, Request
 
-from services.routing import commands, requesting
+from services.routing import closing, commands, requesting
 from services.routing.api import do_act, may
 from services.routing.commands import Effect
 from services.routing.requesting import Plea
-from services.routing.schemas import Act, Later, Reason
+from services.routing.schemas import Act, HandOver, Later, Merge, OutOfScope, Reason
 from shared.auth import Principal
 from shared.http import Ctx, IdempotencyKey, Route
 
@@ -78,3 +78,43 @@ async def decline(
 ) -> dict[str, Any]:
     effect: Effect = lambda conn, a: requesting.decline(conn, a, body.reason)  # noqa: E731
     return await do_act(request, ctx, caller, id, "decline", body, effect, key)
+
+
+@router.post("/cases/{id}/out-of-scope")
+async def out_of_scope(
+    id: UUID,
+    caller: Annotated[Principal, may("out-of-scope")],
+    body: OutOfScope,
+    request: Request,
+    ctx: Ctx,
+    key: IdempotencyKey = None,
+) -> dict[str, Any]:
+    effect: Effect = lambda conn, a: closing.out_of_scope(conn, a, body.reply)  # noqa: E731
+    return await do_act(request, ctx, caller, id, "out-of-scope", body, effect, key)
+
+
+@router.post("/cases/{id}/hand-over")
+async def hand_over(
+    id: UUID,
+    caller: Annotated[Principal, may("hand-over")],
+    body: HandOver,
+    request: Request,
+    ctx: Ctx,
+    key: IdempotencyKey = None,
+) -> dict[str, Any]:
+    external = closing.External(body.external.system, body.external.number)
+    effect: Effect = lambda conn, a: closing.hand_over(conn, a, external, body.reply)  # noqa: E731
+    return await do_act(request, ctx, caller, id, "hand-over", body, effect, key)
+
+
+@router.post("/cases/{id}/merge")
+async def merge(
+    id: UUID,
+    caller: Annotated[Principal, may("merge")],
+    body: Merge,
+    request: Request,
+    ctx: Ctx,
+    key: IdempotencyKey = None,
+) -> dict[str, Any]:
+    effect: Effect = lambda conn, a: closing.merge(conn, a, caller, body.into)  # noqa: E731
+    return await do_act(request, ctx, caller, id, "merge", body, effect, key)

@@ -8,11 +8,11 @@ from fastapi import APIRouter, Depends, Query, Request
 from fastapi.responses import StreamingResponse
 from sqlalchemy.ext.asyncio import AsyncConnection
 
-from services.routing import commands, present
+from services.routing import commands, present, tracking
 from services.routing.access import access, check_may, look, only_reports
 from services.routing.commands import Answered, Effect, Wish
 from services.routing.domain.rights import READERS
-from services.routing.schemas import Act, Answer, Ask, Empty, LevelName, Phase, Reason, Reply, Resolve
+from services.routing.schemas import Act, Answer, Ask, Empty, LevelName, Merge, Phase, Reason, Reply, Resolve
 from services.routing.store import reading
 from shared.attaching import Photos
 from shared.auth import Principal
@@ -107,7 +107,7 @@ async def do_act(
     effect: Effect,
     key: str | None,
 ) -> dict[str, Any]:
-    wish = Wish(body.version, body.acting_for)
+    wish = Wish(body.version, body.acting_for, body.into if isinstance(body, Merge) else None)
     return await commands.act(ctx, caller, id, name, wish, effect, key, await request.body())
 
 
@@ -254,7 +254,7 @@ async def track(id: UUID, who: Resident, ctx: Ctx) -> dict[str, Any]:
     async with transaction(ctx.engine) as conn:
         if await reading.case(conn, id) is None:
             return present.received(await clock_now(conn))
-        return await commands.show_track(conn, id)
+        return await tracking.show_track(conn, id)
 
 
 async def _resident_act(

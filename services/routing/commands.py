@@ -8,12 +8,23 @@ from uuid import UUID
 from sqlalchemy import RowMapping
 from sqlalchemy.ext.asyncio import AsyncConnection
 
-from services.routing import present, whistling
+from services.routing import followers, present, tracking, whistling
 from services.routing.access import Access, access, check_may
 from services.routing.domain import ladder
-from services.routing.domain.states import ACTS, DESK, HOLDER, REPORTER, allows, can, hands, is_own_request
+from services.routing.domain.states import (
+    ACTS,
+    CLOSED,
+    DESK,
+    HOLDER,
+    REPORTER,
+    allows,
+    awaited,
+    can,
+    hands,
+    is_own_request,
+)
 from services.routing.policy import Policy
-from services.routing.store import acting, reading, whistles, writing
+from services.routing.store import acting, merging, reading, whistles, writing
 from shared.attaching import Photos, photos_of
 from shared.auth import Principal
 from shared.contracts.levels import DISTRICT
@@ -25,12 +36,12 @@ from shared.service import Context
 
 @dataclass(frozen=True)
 class Wish:
-    """An act on a case as asked for: the version that was seen, whom a desk acts for, the words."""
+    """An act on a case as asked for: the version that was seen, and whom a desk acts for."""
 
     version: int
     acting_for: str | None = None
-    text: str | None = None
-    note: str | None = None
+    into: UUID | None = None
+    """Another case that the act changes as well."""
 
 
 @dataclass(frozen=True)
@@ -89,7 +100,10 @@ async def act(
 async def perform(conn: AsyncConnection, caller: Principal, id_: UUID, name: str, wish: Wish, effect: Effect) -> None:
     """The act itself, in whatever transaction it came: by HTTP, or by a text from a telephone."""
     await writing.lock_ladder(conn)
-    if await writing.lock_case(conn, id_) is None:
+    if ACTS[name].then == CLOSED:  # ends whistles as well
+        await whistles.lock_place(conn, id_)
+    locked = {each: await writing.lock_case(conn, each) for each in sorted({id_, wish.into or id_})}
+    if locked[id_] is None:
         raise not_found()
     found = await access(conn, caller, id_)
     check_may(found, name)
@@ -102,6 +116,7 @@ async def show(conn: AsyncConnection, caller: Principal, id_: UUID) -> dict[str,
     shown = present.case(found.case, found.can, hops, skips=found.may_know_skips)
     shown["attachments"] = await photos_of(conn, id_, "resolve")
     shown["whistles"] = await whistles.scalars(conn, whistles.OF_CASE, case=id_)
+    shown["external"] = await merging.external(conn, id_)
     return present.plain(shown)
 
 
@@ -109,10 +124,11 @@ async def _admit(conn: AsyncConnection, caller: Principal, found: Access, name: 
     """State first, then version and hands, as interfaces promise."""
     row, case, mine = ACTS[name], found.case, found.relations
     theirs = hands(row, found.state)
-    granting = theirs != row.by and bool(theirs & mine)
+    decides = awaited(row, found.state)
+    granting = decides and bool(theirs & mine)
     if is_own_request(row, found.state, mine):
         raise _own_request(found)
-    if not allows(row, found.state) or (theirs != row.by and not granting):
+    if not allows(row, found.state) or (decides and not granting):
         raise wrong_state(case["phase"], found.can, on_hold=case["on_hold"])
     if wish.version != case["version"]:
         raise already_moved(await show(conn, caller, case["id"]), found.can)
@@ -217,10 +233,12 @@ async def resolve(conn: AsyncConnection, a: Admitted, reply: str, note: str | No
     if a.case["own"]:
         await conn.execute(writing.CLOSE, {"ids": [id_], "how": "own", "ended_by": "resolved", "reply": reply})
         await writing.tell(conn, [a.said("closed", text=reply, detail={"how": "own"})])
+        await followers.ended(conn, [id_], "own")
         return
     wait, nags = a.policy.waits(a.policy.silence)
     await conn.execute(writing.RESOLVE, {"id": id_, "reply": reply, "wait": wait, "nags": nags})
     await writing.tell(conn, [a.said("resolved", text=reply)])
+    await followers.ended(conn, [id_], "resolved")
 
 
 async def _note(conn: AsyncConnection, a: Admitted, note: str) -> None:
@@ -258,7 +276,7 @@ async def resident_act(
 
     async def do() -> tuple[int, dict[str, Any]]:
         await perform_resident(conn, id_, name, person, effect)
-        return 200, await show_track(conn, id_)
+        return 200, await tracking.show_track(conn, id_)
 
     async with transaction(ctx.engine) as conn:
         _, answer = await once(conn, ctx.keys, caller_key, key, f"{id_}/{name}/".encode() + request, do)
@@ -279,17 +297,6 @@ async def perform_resident(conn: AsyncConnection, id_: UUID, name: str, person: 
     if not allows(ACTS[name], state):
         raise wrong_state(case["phase"], can(state, {REPORTER}), on_hold=case["on_hold"])
     await effect(conn, Admitted(case, policy, person or case["reporter"], None, reading.Ties()))
-
-
-async def show_track(conn: AsyncConnection, id_: UUID) -> dict[str, Any]:
-    row = await reading.case(conn, id_)
-    assert row is not None
-    policy = await reading.policy(conn, row["policy"])
-    state = present.state(row, policy)
-    told: dict[str, Any] = present.track(row, await reading.history(conn, id_), can(state, {REPORTER}))
-    departments = (await conn.execute(whistles.STORY_OF_CASE, {"case": id_})).mappings().all()
-    told["history"] = sorted(told["history"] + present.whistle_lines(departments), key=lambda line: line["at"])
-    return present.plain({**told, "attachments": await photos_of(conn, id_, "resolve")})
 
 
 async def answer(conn: AsyncConnection, a: Admitted, said: Answered) -> None:

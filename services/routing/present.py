@@ -49,6 +49,7 @@ def state(row: RowMapping, policy: Policy) -> State:
         can_return=row["can_return"] and not policy.is_night(row["urgency"], row["now"]),
         can_extend=row["resolve_by"] is not None and not row["extension_asked"],
         requested=row["request"],
+        followed=row["followers"] > 0,
     )
 
 
@@ -80,6 +81,8 @@ def case(
         "version": row["version"],
         "policy": row["policy"],
         "supervised": row["supervised_at"] is not None,
+        "merged_into": row["merged_into"],
+        "followers": row["followers"],
         "whistles": [],
         "can": list(can),
     }
@@ -121,39 +124,52 @@ def hop(row: RowMapping) -> dict[str, Any]:
     }
 
 
-def track(row: RowMapping, history: Sequence[RowMapping], can: Collection[str]) -> dict[str, Any]:
-    """A case for its resident: titles, times, words; no names, no skip reasons, nobody's silence."""
-    lines = []
+def lines(history: Sequence[RowMapping], *, shared: bool = False) -> list[dict[str, Any]]:
+    """What a resident reads of what happened: titles, times, words; no names, no skip reasons, nobody's silence.
+    `shared`: of the case that hers follows, which somebody else told."""
+    found = []
     for item in history:
         who = label_of(item) if item["grid_label"] else ""
         detail = item["detail"]
         until = day(detail["until"]) if detail.get("until") else None
+        why = detail.get("why")
         told = line(
-            item["kind"], who=who, how=detail.get("how"), words=item["text"], why=detail.get("why"), until=until
+            item["kind"], who=who, how=detail.get("how"), words=item["text"], why=why, until=until, shared=shared
         )
         if told:
             at = {"at": item["at"], "kind": told[0], "level": LEVEL[item["rank"]], "label": who}
-            lines.append({**at, "text": told[1]})
-    ended = row["phase"] == CLOSED
+            found.append({**at, "text": told[1]})
+    return found
+
+
+def track(row: RowMapping, can: Collection[str]) -> dict[str, Any]:
+    """A case for its resident, without its history."""
     return {
         "number": row["number"],
         "category": row["category"],
         "phase": row["phase"],
         "on_hold": row["on_hold"],
         "closed_how": row["closed_how"],
-        "holder": None
-        if ended
-        else {
-            "level": LEVEL[row["rank"]],
-            "label": label_of(row),
-            "until": row["accept_by"] or row["resolve_by"],
-        },
-        "wake_at": _wake_at(row),
         "promised_by": row["promised_by"],
         "now": row["now"],
-        "reply": row["reply"],
-        "history": lines,
+        "lead": None,
         "can": list(can),
+        **_track_hand(row),
+    }
+
+
+def track_lead(lead: RowMapping) -> dict[str, Any]:
+    """The same of the case that hers follows: in whose hand it is, until when, and what was replied."""
+    how = {"phase": lead["phase"], "on_hold": lead["on_hold"], "closed_how": lead["closed_how"]}
+    return {"lead": how, **_track_hand(lead)}
+
+
+def _track_hand(row: RowMapping) -> dict[str, Any]:
+    hand = {"level": LEVEL[row["rank"]], "label": label_of(row), "until": row["accept_by"] or row["resolve_by"]}
+    return {
+        "holder": None if row["phase"] == CLOSED else hand,
+        "wake_at": _wake_at(row),
+        "reply": row["reply"],
     }
 
 
@@ -183,6 +199,7 @@ def received(now: Any) -> dict[str, Any]:
         "promised_by": None,
         "now": now,
         "reply": None,
+        "lead": None,
         "attachments": [],
         "history": [],
         "can": [],

@@ -1,9 +1,10 @@
-"""The acts that take two: one asks, another grants or declines (挂账、延期、不受理)."""
+"""Acts that take two: one asks, another grants or declines (挂账、延期)."""
 
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any
 
+from sqlalchemy import RowMapping
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from services.routing import holding
@@ -28,12 +29,12 @@ async def suspend(conn: AsyncConnection, a: Admitted, plea: Plea) -> None:
     the resident sees. Tells CaseRequested, or CaseSuspended. Raises 422 naming `until` or `reason`."""
     _check_date(a, plea.until)
     if not a.granting:
-        await _ask(conn, a, "suspend", plea, word="reason", dated=True)
+        await ask_for(conn, a, "suspend", plea, dated=True)
         return
-    until, words = await _grant(conn, a, plea)
+    until, words = await _grant_date(conn, a, plea)
     rest = a.policy.microseconds(a.policy.whistle.rest)
     await conn.execute(acting.SUSPEND, {"id": a.case["id"], "until": until, "rest": rest})
-    await writing.tell(conn, [a.said("suspended", text=words, detail={"until": _iso(until)})])
+    await writing.tell(conn, [a.said("suspended", text=words, detail={"until": until.isoformat()})])
 
 
 async def extend(conn: AsyncConnection, a: Admitted, plea: Plea) -> None:
@@ -42,12 +43,12 @@ async def extend(conn: AsyncConnection, a: Admitted, plea: Plea) -> None:
     _check_date(a, plea.until)
     if not a.granting:
         _check_later(a, plea.until)
-        await _ask(conn, a, "extend", plea, word="reason", dated=True)
+        await ask_for(conn, a, "extend", plea, dated=True)
         return
-    until, words = await _grant(conn, a, plea)
+    until, words = await _grant_date(conn, a, plea)
     _check_later(a, until)
     await conn.execute(acting.EXTEND, {"id": a.case["id"], "until": until})
-    await writing.tell(conn, [a.said("extended", text=words, detail={"until": _iso(until)})])
+    await writing.tell(conn, [a.said("extended", text=words, detail={"until": until.isoformat()})])
 
 
 async def decline(conn: AsyncConnection, a: Admitted, reason: str) -> None:
@@ -65,7 +66,11 @@ async def resume(conn: AsyncConnection, a: Admitted) -> None:
     await holding.deliberate_again(conn, [a.case])
 
 
-async def _ask(conn: AsyncConnection, a: Admitted, act: str, plea: Plea, *, word: str, dated: bool) -> None:
+async def ask_for(
+    conn: AsyncConnection, a: Admitted, act: str, plea: Plea, *, word: str = "reason", dated: bool = False
+) -> None:
+    """Notes what is asked for, until a second person decides. Tells CaseRequested. Raises 422 naming `word` (what its
+    words are called) or `until`, when they are missing."""
     if plea.words is None:
         raise invalid(("body", word), "必须填写", "is required")
     if dated and plea.until is None:
@@ -74,13 +79,18 @@ async def _ask(conn: AsyncConnection, a: Admitted, act: str, plea: Plea, *, word
         conn, a.case["id"], act, asked_by=a.actor, asked_for=a.acting_for, until=plea.until, words=plea.words
     )
     await conn.execute(writing.COUNT_EVENT, {"id": a.case["id"]})
-    detail: dict[str, Any] = {"act": act} | ({"until": _iso(plea.until)} if plea.until else {})
+    detail: dict[str, Any] = {"act": act} | ({"until": plea.until.isoformat()} if plea.until else {})
     await writing.tell(conn, [a.said("requested", text=plea.words, detail=detail)])
 
 
-async def _grant(conn: AsyncConnection, a: Admitted, plea: Plea) -> tuple[datetime, str]:
+async def grant(conn: AsyncConnection, a: Admitted, plea: Plea) -> RowMapping:
+    """Decides that it is granted; gives what was asked for."""
+    return await acting.decide(conn, a.case["id"], by=a.actor, granted=True, reason=plea.words)
+
+
+async def _grant_date(conn: AsyncConnection, a: Admitted, plea: Plea) -> tuple[datetime, str]:
     """The date and the words that hold: those of whoever grants, else what was asked for."""
-    asked = await acting.decide(conn, a.case["id"], by=a.actor, granted=True, reason=plea.words)
+    asked = await grant(conn, a, plea)
     until: datetime = plea.until or asked["until"]
     if until <= a.case["now"]:
         raise invalid(("body", "until"), "说好的日子已经过去了，请另定一天", "what was asked for is in the past by now")
@@ -99,7 +109,3 @@ def _check_date(a: Admitted, until: datetime | None) -> None:
 def _check_later(a: Admitted, until: datetime | None) -> None:
     if until is not None and until <= a.case["resolve_by"]:
         raise invalid(("body", "until"), "要晚于现在的期限", "must be later than the present limit")
-
-
-def _iso(at: datetime) -> str:
-    return at.isoformat()

@@ -29,6 +29,26 @@ class Later(Act):
     until: Time | None = None
 
 
+class OutOfScope(Act):
+    """Where the resident has to turn to: needed to ask; whoever confirms may leave it out, or say it better."""
+
+    reply: FreeText | None = None
+
+
+class External(Schema):
+    system: Annotated[FreeText, Field(max_length=200)]
+    number: Annotated[FreeText, Field(max_length=200)]
+
+
+class HandOver(Act):
+    external: External
+    reply: FreeText
+
+
+class Merge(Act):
+    into: UUID
+
+
 class Ask(Act):
     text: FreeText
 

@@ -179,8 +179,26 @@ class CaseReopened(CaseEvent):
 
 @contract("case", "routing.case.closed.v1")
 class CaseClosed(CaseEvent):
-    """`how` is confirmed, unanswered, withdrawn, own, merged, out_of_scope or handed_over."""
+    """`how` is confirmed, unanswered, withdrawn, own, merged (it follows the case `into`), out_of_scope or
+    handed_over. One that was folded into another as it came has no hop (0) of its own; the hand is the other's."""
 
+    how: str
+    into: UUID | None = None
+
+
+@contract("case", "routing.case.joined.v1")
+class CaseJoined(CaseEvent):
+    """Other cases follow this one from now on, which was moved to the lowest place that is above all of them."""
+
+    joined: list[UUID]
+
+
+@contract("case", "routing.case.lead-ended.v1")
+class CaseLeadEnded(CaseEvent):
+    """The case `lead`, which this closed one follows, was resolved, or closed without that: `how` is resolved, own,
+    out_of_scope or handed_over. Level and holder are the lead's."""
+
+    lead: UUID
     how: str
 
 

@@ -64,6 +64,13 @@ BODIES: dict[str, dict[str, Any]] = {
     "POST /api/routing/cases/{id}/extend": LATER,
     "POST /api/routing/cases/{id}/extend#grant": LATER,
     "POST /api/routing/cases/{id}/decline": {"reason": "不用"},
+    "POST /api/routing/cases/{id}/out-of-scope": {"reply": "请打 12319"},
+    "POST /api/routing/cases/{id}/out-of-scope#confirm": {},
+    "POST /api/routing/cases/{id}/hand-over": {
+        "external": {"system": "12345", "number": "A-1"},
+        "reply": "热线接着办",
+    },
+    "POST /api/routing/cases/{id}/merge": {},
     "POST /api/routing/cases/{id}/whistles": WHISTLE,
     "POST /api/routing/whistles/{id}/send": {},
     "POST /api/routing/whistles/{id}/acknowledge": {},
@@ -95,6 +102,8 @@ ACTS = {
     for name in BODIES
     if "/whistles" in name or ("/cases/" in name and name.rpartition("/")[2] not in ("answer", "withdraw", "reply"))
 }
+# Acts that a desk does in its own name.
+OWN_ACTS = ("claim", "#late", "whistles", "out-of-scope", "#confirm", "hand-over", "merge", "decline")
 # Acts that bring the case to where the request is possible, each by its holder P012 or by whom it names.
 ASKED = {**LATER, "who": "P004", "for": "P012"}
 BEFORE: dict[str, tuple[tuple[str, dict[str, Any]], ...]] = {
@@ -104,6 +113,7 @@ BEFORE: dict[str, tuple[tuple[str, dict[str, Any]], ...]] = {
     "reply": (("ask", {"text": "几楼？"}),),
     "suspend#grant": (("suspend", ASKED),),
     "decline": (("suspend", ASKED),),
+    "out-of-scope#confirm": (("out-of-scope", {"who": "P004", "reply": "请打 12319"}),),
     "resume": (("suspend", ASKED), ("suspend", {"who": "P002"})),
     "extend": (("accept", {}),),
     "extend#grant": (("accept", {}), ("extend", ASKED)),
@@ -263,10 +273,9 @@ class Scene:
         if "/routing/whistles/" in request:
             return {**BODIES[request], **await self._whistle_body(self.whistles[issue.id], request.rpartition("/")[2])}
         version = await self.world.scalar("SELECT version FROM routing.cases WHERE id = :id", id=issue.id)
-        on_behalf = (
-            {"for": given["for"]} if "for" in given and not request.endswith(("claim", "#late", "whistles")) else {}
-        )
-        return {"version": version, **on_behalf, **BODIES[request]}
+        on_behalf = {"for": given["for"]} if "for" in given and not request.endswith(OWN_ACTS) else {}
+        into = {"into": (await self.case("GET /api/routing/cases/{id}")).id} if request.endswith("/merge") else {}
+        return {"version": version, **on_behalf, **into, **BODIES[request]}
 
     async def _send(self, method: str, path: str, who: str | None, **more: Any) -> httpx2.Response:
         headers = {"Authorization": f"Bearer {await self.world.token(who)}"} if who else {}

@@ -11,6 +11,7 @@ from services.notify.domain.audience import Hold, Row, Who
 
 HOP_OPENS = ("CaseOpened", "CaseEscalated", "CaseReturned", "CaseMoved", "CaseReopened")
 ACCEPTS = ("CaseAccepted", "CaseClaimed")
+ENDS = ("CaseClosed", "CaseLeadEnded")
 
 
 def _not_own_find(fact: Any) -> bool:
@@ -19,6 +20,18 @@ def _not_own_find(fact: Any) -> bool:
 
 def _handed_up(fact: Any) -> bool:
     return bool(fact.reason == "escalated")
+
+
+def _done(fact: Any) -> bool:
+    return fact.how in ("resolved", "own")
+
+
+def _out_of_scope(fact: Any) -> bool:
+    return bool(fact.how == "out_of_scope")
+
+
+def _handed_over(fact: Any) -> bool:
+    return bool(fact.how == "handed_over")
 
 
 CASE: tuple[Row, ...] = (
@@ -44,6 +57,9 @@ CASE: tuple[Row, ...] = (
     Row(("CaseAsked",), "asked", Who.REPORTER, "{case}:{seq}", Hold.RESIDENT),
     Row(("CaseAskReminded",), "asked", Who.REPORTER, "{case}:{seq}", Hold.RESIDENT, template="asked-again"),
     Row(("CaseResolved",), "resolved", Who.REPORTER, "{case}:{seq}", Hold.RESIDENT),
+    Row(("CaseLeadEnded",), "resolved", Who.REPORTER, "{case}:{seq}", Hold.RESIDENT, template="together", only=_done),
+    Row(ENDS, "resolved", Who.REPORTER, "{case}:{seq}", Hold.RESIDENT, template="out-of-scope", only=_out_of_scope),
+    Row(ENDS, "resolved", Who.REPORTER, "{case}:{seq}", Hold.RESIDENT, template="handed-over", only=_handed_over),
     Row(("CaseStillAsking",), "still-asking", Who.REPORTER, "{case}.{hop}:{day}", Hold.RESIDENT),
     Row(("CaseSupervised",), "supervision", Who.SUPERVISORS, "{case}"),
 )

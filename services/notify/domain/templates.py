@@ -203,6 +203,23 @@ _CASE = {
         _card(thing3="holder"),
         Ask.RESIDENT,
     ),
+    "together": Template(
+        "一起办好了",
+        "您报的${category}（编号${number}）和别人报的是同一件事，${holder}说办好了。"
+        + _OPEN_BY_CODE
+        + "能看到怎么办的。",
+        _card(thing3="holder"),
+    ),
+    "out-of-scope": Template(
+        "该找别的地方",
+        "您报的${category}（编号${number}）不归这里办。该找哪里，" + _OPEN_BY_CODE + "能看到。",
+        _card(),
+    ),
+    "handed-over": Template(
+        "转给别处接着办",
+        "您报的${category}（编号${number}）转给别的系统接着办，还没有办完。转到了哪里，" + _OPEN_BY_CODE + "能看到。",
+        _card(),
+    ),
     "still-asking": Template(
         "真的解决了吗",
         "您报的${category}（编号${number}）真的解决了吗？还没听到您说。"

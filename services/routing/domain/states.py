@@ -1,7 +1,6 @@
 """The case's state machine as one table, read by code, tests, docs and pages (domain rules of a case, 办理).
 
 `phase` is assigned -> accepted -> resolved -> closed; `on_hold` lies beside it and says why the clocks stand still.
-Acts with `offered=False` have their place here and are not open to anybody yet.
 """
 
 from collections.abc import Collection, Iterable
@@ -35,7 +34,6 @@ class Act:
     on_hold: frozenset[str | None]
     then: str | None
     granted_by: frozenset[str] = frozenset()
-    offered: bool = True
 
 
 def _act(
@@ -47,11 +45,8 @@ def _act(
     then: str | None,
     *,
     granted_by: str = "",
-    offered: bool = True,
 ) -> Act:
-    return Act(
-        name, zh, frozenset(by.split()), frozenset(phases), on_hold, then, frozenset(granted_by.split()), offered
-    )
+    return Act(name, zh, frozenset(by.split()), frozenset(phases), on_hold, then, frozenset(granted_by.split()))
 
 
 ACTS: dict[str, Act] = {
@@ -73,9 +68,9 @@ ACTS: dict[str, Act] = {
         _act("wake", "挂账到期", "clock", OPEN, SLEEPING, None),
         _act("extend", "延期", "holder", {ACCEPTED}, RUNNING, None, granted_by="senior"),
         _act("decline", "不同意", "authority senior", OPEN, HELD, None),
-        _act("merge", "合并", "desk", OPEN, RUNNING, CLOSED, offered=False),
-        _act("out-of-scope", "不受理", "desk", OPEN, RUNNING, CLOSED, offered=False),
-        _act("hand-over", "移交", "desk", OPEN, RUNNING, CLOSED, offered=False),
+        _act("merge", "合并", "authority", OPEN, QUIET, CLOSED),
+        _act("out-of-scope", "不受理", "authority", OPEN, QUIET, CLOSED, granted_by="authority"),
+        _act("hand-over", "移交", "authority", OPEN, QUIET, CLOSED),
     )
 }
 
@@ -90,6 +85,7 @@ class State:
     `reopenable`: closed as unanswered, and not for longer than the policy allows. `can_climb`: there is a hand above
     that the holder may pass it to; `can_return`: one below had it, and it was not given back before. `can_extend`: it
     has a deadline for which no extension was asked yet. `requested`: the act that waits for a second person.
+    `followed`: other reports of the same thing wait for it.
     """
 
     phase: str
@@ -99,12 +95,11 @@ class State:
     can_return: bool = False
     can_extend: bool = False
     requested: str | None = None
+    followed: bool = False
 
 
 def allows(act: Act, state: State) -> bool:
     """Whether the state allows the act, whoever does it."""
-    if not act.offered:
-        return False
     if act.name == "answer" and state.reopenable:
         return True
     return state.phase in act.phases and state.on_hold in act.on_hold and _fits(act, state)
@@ -123,24 +118,26 @@ def _fits(act: Act, state: State) -> bool:
             return state.can_extend
         case "decline":
             return state.requested is not None
+        case "withdraw":
+            return not state.followed
     return True
 
 
-def _awaited(act: Act, state: State) -> bool:
+def awaited(act: Act, state: State) -> bool:
     """Whether the act would decide what somebody has asked for."""
     return state.requested is not None and act.name in ("decline", state.requested)
 
 
 def hands(act: Act, state: State) -> frozenset[str]:
     """Who may do the act now: while it waits for a second person, that one."""
-    if state.requested is not None and _awaited(act, state):
+    if state.requested is not None and awaited(act, state):
         return ACTS[state.requested].granted_by
     return act.by
 
 
 def is_own_request(act: Act, state: State, relations: Collection[str]) -> bool:
     """Whether the caller would be his own second person."""
-    return _awaited(act, state) and ASKER in relations
+    return awaited(act, state) and ASKER in relations
 
 
 def can(state: State, relations: Iterable[str]) -> list[str]:

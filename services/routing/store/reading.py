@@ -26,6 +26,7 @@ SELECT c.*, g.code AS grid_code, g.label AS grid_label, g.level AS grid_level, g
            AND EXISTS (SELECT FROM hops h JOIN directory.v1_path p ON p.grid = c.place AND p.up = h.grid
                WHERE h.case_id = c.id AND h.hop > c.reopened_hop AND h.rank < c.rank AND h.holder_kind IS NOT NULL)
            AS can_return,
+       (SELECT count(*) FROM cases f WHERE f.merged_into = c.id) AS followers,
        public.clock_now() AS now
   FROM cases c
   JOIN directory.v1_grid g ON g.id = c.grid
