@@ -23,7 +23,7 @@ from shared.providers import providers
 from shared.service import Context
 
 
-def only_here(context: Ctx) -> None:
+async def only_here(context: Ctx) -> None:
     """With real providers there is no sandbox, whatever is deployed."""
     if context.settings.providers != "sandbox":
         raise not_found()
@@ -43,7 +43,7 @@ ERRORS: Mapping[str, str] = {
 }
 
 
-def administrator(caller: Caller) -> None:
+async def administrator(caller: Caller) -> None:
     if caller.role != "admin":
         raise forbidden()
 

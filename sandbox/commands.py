@@ -192,23 +192,42 @@ async def take(context: Context, parcel: Parcel, check: Check, keep: Keep | None
     address = address_digest(context.keys, parcel.address)
     async with transaction(context.engine) as conn:
         told = await behaviour(conn, parcel.provider, address)
+        if not (told.slow or told.refuse):
+            entry, ref = await _taken(conn, context.keys, parcel, address, told, check, keep)
     await wait(told.slow)
     if told.refuse:
         raise Refusal(told.refuse)
-    async with transaction(context.engine) as conn:
-        repeated = await _repeated(conn, parcel, address)
-        if repeated:
-            return repeated
-        values, text = await check(conn)
-        if await parcel.hung_up():  # asked meanwhile, we may have said that we do not know it
-            raise Refusal("isp.SYSTEM_ERROR")
-        entry, ref = await _write(conn, context.keys, parcel, values, text, told)
-        if keep:
-            await keep(conn, entry)
+    if told.slow:
+        async with transaction(context.engine) as conn:
+            entry, ref = await _taken(conn, context.keys, parcel, address, told, check, keep)
+    if entry is None:
+        return ref
     if told.early:
         await send_reports(context, entry)
     await wait(told.hang)
     return ref
+
+
+async def _taken(
+    conn: AsyncConnection,
+    keys: Keys,
+    parcel: Parcel,
+    address: bytes,
+    told: Behaviour,
+    check: Check,
+    keep: Keep | None,
+) -> tuple[UUID | None, str]:
+    """The new entry of the ledger, or None for a message that is in it already; and our number for it."""
+    repeated = await _repeated(conn, parcel, address)
+    if repeated:
+        return None, repeated
+    values, text = await check(conn)
+    if await parcel.hung_up():  # asked meanwhile, we may have said that we do not know it
+        raise Refusal("isp.SYSTEM_ERROR")
+    entry, ref = await _write(conn, keys, parcel, values, text, told)
+    if keep:
+        await keep(conn, entry)
+    return entry, ref
 
 
 async def _repeated(conn: AsyncConnection, parcel: Parcel, address: bytes) -> str | None:
@@ -239,9 +258,8 @@ async def _write(
             "ref": ref,
             "state": told.state,
             "code": told.failed,
+            # WeCom tells nobody what became of a card.
+            "times": 0 if parcel.channel == "wecom" else told.receipts,
         },
     )
-    # WeCom tells nobody what became of a card.
-    times = 0 if parcel.channel == "wecom" else told.receipts
-    await conn.execute(store.REPORT, {"ledger": entry, "provider": parcel.provider, "times": times})
     return entry, ref

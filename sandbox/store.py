@@ -27,11 +27,14 @@ TOO_MANY = text(
     " FROM frequency f LEFT JOIN ledger l ON l.address = :address AND l.channel = 'sms'"
     " AND l.at > public.clock_now() - interval '1 day' GROUP BY f.per_minute, f.per_day"
 )
+# A message taken, with the receipts to be sent for it.
 ACCEPT = text(
-    "INSERT INTO ledger (id, provider, channel, address, sealed, template, params, text, out_id, ref, state, code)"
-    " VALUES (:id, :provider, :channel, :address, :sealed, :template, :params, :text, :out_id, :ref, :state, :code)"
+    "WITH entry AS (INSERT INTO ledger"
+    " (id, provider, channel, address, sealed, template, params, text, out_id, ref, state, code) VALUES"
+    " (:id, :provider, :channel, :address, :sealed, :template, :params, :text, :out_id, :ref, :state, :code)"
+    " RETURNING id, provider)"
+    " INSERT INTO report (ledger, provider) SELECT id, provider FROM entry, generate_series(1, :times)"
 ).bindparams(bindparam("params", type_=JSONB))
-REPORT = text("INSERT INTO report (ledger, provider) SELECT :ledger, :provider FROM generate_series(1, :times)")
 # Within ten minutes an id stands for the same message.
 REPEATED = text(
     "SELECT ref FROM ledger WHERE address = :address AND out_id = :out_id AND channel = 'wechat'"

@@ -92,7 +92,7 @@ async def may_set_post(code: str, caller: Caller, ctx: Ctx) -> None:
         await commands.may_set_post(conn, caller, code)
 
 
-def staff(caller: Caller) -> None:
+async def staff(caller: Caller) -> None:
     if not caller.is_staff:
         raise forbidden()
 

@@ -20,7 +20,7 @@ from shared.service import Context
 router = APIRouter(tags=["notify"], route_class=Route)
 
 
-def accountable(caller: Caller) -> None:
+async def accountable(caller: Caller) -> None:
     """Command and the administrator: who was told what is for nobody else."""
     if caller.role not in ("command", "admin"):
         raise forbidden()

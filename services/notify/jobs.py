@@ -18,8 +18,8 @@ log = structlog.get_logger()
 CALL_SECONDS = 12.0
 """Limit of a whole call, from before it was claimed; a new token included; shorter than an attempt's lease."""
 POLL = 0.1
-GROUP = 0.005
-"""How long answers are gathered, so that many are recorded by one statement."""
+GROUP = 0.02
+"""How long answers are gathered, so that many are recorded, and as many claimed, by one statement."""
 
 
 async def deliver(context: Context) -> float:

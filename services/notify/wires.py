@@ -45,7 +45,8 @@ def _wire(context: Context) -> Wires:
     # The sandbox is on this machine: a proxy of the environment is for the real providers only.
     real = context.settings.providers == "real"
     hooks: dict[str, list[Any]] = {} if real else {"request": [_trace]}
-    client = httpx2.AsyncClient(limits=httpx2.Limits(max_connections=AT_ONCE), trust_env=real, event_hooks=hooks)
+    limits = httpx2.Limits(max_connections=AT_ONCE, max_keepalive_connections=AT_ONCE)
+    client = httpx2.AsyncClient(limits=limits, trust_env=real, event_hooks=hooks)
     given = providers(context.settings, context.keys)
     texts = sms.Account(given.sms_url, given.sms_key_id, given.sms_secret, given.sms_sign)
     account = wechat.Account(given.wechat_url, given.wechat_appid, given.wechat_secret)

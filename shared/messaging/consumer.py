@@ -28,6 +28,8 @@ from shared.telemetry.tracing import Told
 log = structlog.get_logger()
 
 BATCH = 500
+BREATH = 0.02
+"""Seconds from one batch to the next at least: what comes meanwhile costs little more than what came first."""
 HANDLER_SECONDS = 30.0
 """Hard limit of one batch: a handler slower than max.poll.interval would be handled again and again."""
 
@@ -45,7 +47,7 @@ class Consumer:
         self._service = service
         self._prefix = context.settings.topic_prefix
         self._handlers = {kind.type: handler for kind, handler in service.handlers.items()}
-        self._polled = time.monotonic()
+        self._polled = self._began = time.monotonic()
         self._next: dict[TopicPartition, int] = {}
 
     @property
@@ -98,8 +100,9 @@ class Consumer:
         )
 
     async def _round(self, consumer: AIOKafkaConsumer) -> None:
+        await asyncio.sleep(self._began + BREATH - time.monotonic())
         batches = await consumer.getmany(timeout_ms=500, max_records=BATCH)
-        self._polled = time.monotonic()
+        self._polled = self._began = time.monotonic()
         POLLED.labels(self._service.name).set_to_current_time()
         records = [
             Record(m.topic.removeprefix(self._prefix), m.partition, m.offset, m.key, m.value or b"")

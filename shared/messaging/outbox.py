@@ -23,6 +23,8 @@ log = structlog.get_logger()
 BATCH = 2000
 POLL = 0.1
 """Seconds between looks when nobody woke the relay (another process may have written)."""
+BREATH = 0.01
+"""Seconds from one look to the next at least, so that what is written meanwhile goes along."""
 SEND_TIMEOUT = 10.0
 KEEP_DAYS = 14
 EVENTS = Counter("chuishao_events_published_total", "Events that the broker acknowledged", ["service"])
@@ -118,6 +120,7 @@ class Relay:
                 await lock.execute(text("SELECT 1"))  # the lock is only ours while this session lives
                 self._wake.clear()  # before looking: what is written from now on wakes us again
                 await self.send_all()
+                await asyncio.sleep(BREATH)
                 await _wait(self._wake, POLL)
 
     async def send_all(self) -> None:
