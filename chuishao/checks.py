@@ -33,6 +33,9 @@ DISKS = {"postgres": "数据库", "kafka": "消息队列", "photos": "照片", "
 DISK_WARNS, DISK_FAILS = 2**31, 2**26
 """Bytes of room."""
 
+LISTED = 10
+"""Names a line lists at most."""
+
 
 @dataclass(frozen=True, slots=True)
 class Finding:
@@ -175,7 +178,9 @@ async def _district(target: Target) -> list[Finding]:
 async def _vacancies(conn: AsyncConnection) -> list[Finding]:
     levels = await store.vacancies(conn)
     text = "，".join(f"{level_name(level)} {vacant}/{grids}" for level, grids, vacant in levels)
-    found = [Finding("vacancies", "ok", f"没有人的网格：{text}" if text else "还没有网格")]
+    some = await store.vacant_grids(conn, LISTED + 1)
+    text = f"没有人的网格：{text}" if text else "还没有网格"
+    found = [Finding("vacancies", "ok", f"{text}；{_some(some)}" if some else text)]
     desks = await store.empty_desks(conn)
     if desks:
         # From community up the desk is the last to be tried: an empty one leaves a case with nobody.
@@ -186,7 +191,13 @@ async def _vacancies(conn: AsyncConnection) -> list[Finding]:
 async def _people(conn: AsyncConnection) -> list[Finding]:
     nobody = await store.unreachable(conn)
     text = f"{len(nobody)} 个有岗位的人收不到消息：{_some(nobody)}" if nobody else "有岗位的人都收得到消息"
-    return [Finding("channels", "warn" if nobody else "ok", text)]
+    many = await store.overloaded(conn)
+    people = _some([f"{no}（{cases}）" for no, cases in many])
+    load = f"{len(many)} 个人手上的事太多：{people}" if many else "没有谁手上的事太多"
+    return [
+        Finding("channels", "warn" if nobody else "ok", text),
+        Finding("load", "warn" if many else "ok", load),
+    ]
 
 
 async def _disks(target: Target) -> list[Finding]:
@@ -201,7 +212,7 @@ async def _disks(target: Target) -> list[Finding]:
     return found
 
 
-def _some(names: list[str], most: int = 10) -> str:
+def _some(names: list[str], most: int = LISTED) -> str:
     return "、".join(names[:most]) + (" …" if len(names) > most else "")
 
 

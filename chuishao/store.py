@@ -94,9 +94,18 @@ SELECT g.level, count(*) AS grids, count(*) FILTER (WHERE NOT EXISTS (
         SELECT FROM directory.v1_post s WHERE s.grid = g.id AND s.kind IN ('leader', 'party'))) AS vacant
   FROM directory.v1_grid g WHERE g.rank <= 4 AND g.void_at IS NULL GROUP BY g.level, g.rank ORDER BY g.rank
 """)
+VACANT_GRIDS = text("""
+SELECT g.code FROM directory.v1_grid g WHERE g.rank <= 4 AND g.void_at IS NULL
+   AND NOT EXISTS (SELECT FROM directory.v1_post s WHERE s.grid = g.id AND s.kind <> 'secretary')
+ ORDER BY g.code LIMIT :most
+""")
 EMPTY_DESKS = text("""
 SELECT g.code FROM directory.v1_grid g WHERE g.rank >= 5 AND g.void_at IS NULL
    AND NOT EXISTS (SELECT FROM directory.v1_post s WHERE s.grid = g.id AND s.kind = 'desk') ORDER BY g.code
+""")
+OVERLOADED = text("""
+SELECT p.no, o.cases FROM routing.v1_overload o JOIN directory.v1_person p ON p.id = o.person
+ ORDER BY o.cases DESC, p.no
 """)
 LAST_AUDIT = text("SELECT extract(epoch FROM now() - looked_at)::float FROM notify.audit")
 UNREACHABLE = text("""
@@ -309,9 +318,19 @@ async def vacancies(conn: AsyncConnection) -> list[tuple[str, int, int]]:
     return [(row.level, row.grids, row.vacant) for row in await conn.execute(VACANT)]
 
 
+async def vacant_grids(conn: AsyncConnection, most: int) -> list[str]:
+    """Codes of grids below community where nobody could take a case, the first by code."""
+    return list((await conn.execute(VACANT_GRIDS, {"most": most})).scalars())
+
+
 async def empty_desks(conn: AsyncConnection) -> list[str]:
     """Codes of grids from community up at whose desk nobody sits."""
     return list((await conn.execute(EMPTY_DESKS)).scalars())
+
+
+async def overloaded(conn: AsyncConnection) -> list[tuple[str, int]]:
+    """编号 of people with more open cases in hand than the policy finds good, and how many; most first."""
+    return [(row.no, row.cases) for row in await conn.execute(OVERLOADED)]
 
 
 async def unreachable(conn: AsyncConnection) -> list[str]:

@@ -6,13 +6,15 @@ from uuid import UUID
 from fastapi import APIRouter, Depends, Query
 from pydantic import BaseModel, Field
 
-from services.directory import commands, grids, place_store, store
+from services.directory import commands, grids, place_store, store, vacancy_store
 from services.directory.commands import Absence
 from services.directory.domain.codes import code_of
 from services.directory.domain.posts import PostKind
 from services.directory.grids import NewGrid
 from services.directory.place_store import Wanted
 from services.directory.store import GridFilter
+from services.directory.vacancy_store import KINDS, Scope
+from shared.auth import Principal
 from shared.db import transaction
 from shared.http import (
     PAGE,
@@ -32,6 +34,7 @@ from shared.http import (
 from shared.idempotency import once
 from shared.problems import forbidden, invalid, not_found
 
+OVERSEERS = ("command", "admin")
 router = APIRouter(route_class=Route)
 
 Level = Literal["district", "subdistrict", "community", "large", "middle", "small", "micro"]
@@ -237,6 +240,39 @@ async def put_post(
 
     async with transaction(ctx.engine) as conn:
         return (await once(conn, ctx.keys, caller.key, key, request, act))[1]
+
+
+async def overseer(caller: Caller, ctx: Ctx) -> Principal:
+    """Command, administrators, and whoever sits at a desk."""
+    async with transaction(ctx.engine) as conn:
+        if caller.role not in OVERSEERS and not await vacancy_store.has_desk(conn, caller.person):
+            raise forbidden()
+    return caller
+
+
+@router.get("/vacancies")
+async def list_vacancies(
+    caller: Annotated[Principal, Depends(overseer)],
+    ctx: Ctx,
+    grid: str | None = None,
+    kind: Literal["vacant", "unreachable", "overloaded"] | None = None,
+    cursor: Cursor = None,
+    limit: Limit = PAGE,
+) -> dict[str, Any]:
+    """Grids where nobody could take a case, people with a post whom no channel reaches, and those with too many open
+    cases in hand; `counts` are those of all pages."""
+    after = decode_cursor(cursor, KINDS.index, UUID, lambda no: no and code_of(no))
+    async with transaction(ctx.engine) as conn:
+        above = await store.find_grid(conn, grid) if grid is not None else None
+        if grid is not None and above is None:
+            raise invalid(("query", "grid"), "没有这个网格", "names an unknown grid")
+        scope = Scope(caller.role in OVERSEERS, caller.person, above["id"] if above else None)
+        rows = await vacancy_store.vacancies(conn, scope, kind, after, limit + 1)
+        counts = await vacancy_store.counts(conn, scope)
+    shown = page(rows, limit, lambda row: (KINDS[row["ord"]], str(row["id"]), row["person"] or ""))
+    names = ("grid", "level", "label", "post", "person", "cases")
+    items = [{"kind": KINDS[row["ord"]], **{name: row[name] for name in names}} for row in shown["items"]]
+    return {**shown, "items": items, "counts": counts}
 
 
 @router.get("/departments", dependencies=[Depends(staff)])

@@ -175,6 +175,12 @@ class Whistle(_Model):
     addition: TermField
 
 
+class Supervision(_Model):
+    """What is on the supervision list is looked at again when nobody wrote a note for `review`."""
+
+    review: TermField = Field(default_factory=lambda: Term.parse("3wd"))
+
+
 def _default_whistle() -> Whistle:
     return Whistle.model_validate(yaml.safe_load((HERE / "default.yaml").read_text())["whistle"])
 
@@ -192,6 +198,9 @@ class Policy(_Model):
     night: Night | None = None
     whistle: Whistle = Field(default_factory=lambda: _default_whistle())
     """Policies saved before there were whistles have the default's."""
+    supervision: Supervision = Field(default_factory=Supervision)
+    load: Annotated[int, Field(ge=1, le=1000)] = 20
+    """Open cases in one person's hands that are still not too many."""
     pace: PaceUnits | None = None
 
     @property

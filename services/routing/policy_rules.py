@@ -45,6 +45,7 @@ def faults(policy: "Policy", items: Mapping[str, Item]) -> Iterator[FieldError]:
     yield from _wait(policy, "question", policy.question)
     yield from _length(policy, ("reopen",), policy.reopen)
     yield from _whistle(policy)
+    yield from _length(policy, ("supervision", "review"), policy.supervision.review)
 
 
 def _calendars(policy: "Policy") -> Iterator[FieldError]:
