@@ -26,6 +26,7 @@ from bench import (
     lateness,
     memory_idle,
     pipeline,
+    policy_replay,
     relaying,
     reports,
     reports_to_phones,
@@ -50,6 +51,7 @@ MODULES = (
     slot_earliest,
     auditor,
     rush,
+    policy_replay,
 )
 ROWS: dict[str, Callable[[Bench], Awaitable[Row]]] = (
     {module.NAME: module.measure for module in MODULES} | lateness.ROWS | reports.ROWS | reports_to_phones.ROWS

@@ -131,7 +131,10 @@ async def _outboxes(target: Target) -> list[Finding]:
 
 async def _deadlines(target: Target) -> list[Finding]:
     async with as_owner(target) as conn:
+        since = await store.maintained(conn)
         waiting = await store.overdue(conn)
+    if since is not None:
+        return [Finding("deadlines", "warn", f"从 {date_time(since)} 起在维护，期限都停着：chuishao maintenance off")]
     late = waiting.seconds > LATE_SECONDS
     text = f"{waiting.rows} 件到点没动，最久 {span(waiting.seconds)}" if late else "没有到点没动的"
     return [Finding("deadlines", "fail" if late else "ok", text)]

@@ -78,6 +78,7 @@ SELECT (SELECT count(*) FROM notify.message
      + (SELECT count(*) FROM notify.card_update WHERE next_at <= now())
      + (SELECT count(*) FROM sandbox.report WHERE next_at IS NOT NULL)
 """)
+MAINTAINED = text("SELECT since FROM routing.maintenance")
 CALENDARS = text("""
 SELECT calendar, published_until,
        extract(epoch FROM published_until - public.clock_now())::float / 86400 AS days
@@ -290,6 +291,12 @@ async def unpublished(conn: AsyncConnection, schema: str) -> Waiting:
 
 async def quarantined(conn: AsyncConnection, schema: str) -> int:
     return int((await conn.exec_driver_sql(QUARANTINED.format(schema=schema))).scalar_one())
+
+
+async def maintained(conn: AsyncConnection) -> datetime | None:
+    """Since when deadlines stand still, or None."""
+    found: datetime | None = (await conn.execute(MAINTAINED)).scalar_one_or_none()
+    return found
 
 
 async def overdue(conn: AsyncConnection) -> Waiting:

@@ -6,6 +6,7 @@ from dataclasses import dataclass, field
 from datetime import date, datetime
 from typing import Any
 
+import yaml
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from services.routing.policy import Policy, parse_text
@@ -109,6 +110,15 @@ async def policy_in_force(conn: AsyncConnection) -> str | None:
     await conn.execute(store.AS_ROUTING)
     found: str | None = (await conn.execute(store.IN_FORCE)).scalar_one_or_none()
     return found
+
+
+async def policy_source(conn: AsyncConnection, id_: str) -> str | None:
+    """A policy's YAML: as it was written, or what an older version kept of it; None: there is no such policy."""
+    await conn.execute(store.AS_ROUTING)
+    row = (await conn.execute(store.POLICY, {"id": id_})).mappings().one_or_none() if "\0" not in id_ else None
+    if row is None:
+        return None
+    return str(row["source"] or yaml.safe_dump(row["body"], allow_unicode=True, sort_keys=False))
 
 
 async def reapply(conn: AsyncConnection, before: str | None, decision: Decision) -> int:

@@ -1,24 +1,25 @@
 """HTTP for the administrator: policies, calendars, maintenance. Refusals come in the order 401, 403, 422."""
 
+import asyncio
 from collections.abc import Awaitable, Callable
 from typing import Annotated, Any
 
-import yaml
 from fastapi import APIRouter, Depends, Request
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from services.routing import governing
 from services.routing.governing import Decision, Year
 from services.routing.policy import BadPolicy, parse_text
-from services.routing.policy_schemas import Because, Check, DistrictDays, PublishedYear, Reapply, Save
+from services.routing.policy_schemas import Because, Check, DistrictDays, PublishedYear, Reapply, Replay, Save
 from services.routing.present import plain
+from services.routing.replaying import replay_policy
 from services.routing.store import governing as store
 from shared.auth import Principal
 from shared.calendar.store import NeverOpen, published_until
 from shared.db import transaction
 from shared.http import PAGE, Caller, Ctx, Cursor, IdempotencyKey, Limit, Route, decode_cursor, instant, page
 from shared.idempotency import Answer, once
-from shared.problems import FieldError, Problem, forbidden, invalid, invalid_fields, not_found
+from shared.problems import FieldError, forbidden, invalid, invalid_fields, not_found
 from shared.service import Context
 
 router = APIRouter(route_class=Route)
@@ -80,13 +81,11 @@ async def get_policy(id: str, _: Reader, ctx: Ctx) -> dict[str, Any]:
 
 
 async def _policy(conn: AsyncConnection, id_: str) -> dict[str, Any]:
-    """A policy with its YAML: as it was written, or what an older version kept of it."""
-    row = (await conn.execute(store.POLICY, {"id": id_})).mappings().one_or_none() if "\0" not in id_ else None
-    if row is None:
+    source = await governing.policy_source(conn, id_)
+    if source is None:
         raise not_found()
-    shown = {name: value for name, value in row.items() if name not in ("body", "source")}
-    source = row["source"] or yaml.safe_dump(row["body"], allow_unicode=True, sort_keys=False)
-    return plain({**shown, "yaml": source})
+    row = (await conn.execute(store.POLICY, {"id": id_})).mappings().one()
+    return plain({**{name: value for name, value in row.items() if name not in ("body", "source")}, "yaml": source})
 
 
 @router.post("/policies/check")
@@ -112,16 +111,23 @@ async def save_policy(
     return await _decided(request, ctx, caller, key, body.reason, act)
 
 
+@router.post("/policies/replay")
+async def replay(_: Admin, body: Replay, ctx: Ctx) -> dict[str, Any]:
+    try:
+        policy = await asyncio.to_thread(parse_text, body.yaml)
+    except BadPolicy as error:
+        raise invalid_fields(_in_yaml(error)) from None
+    async with transaction(ctx.engine) as conn:
+        return plain(await replay_policy(conn, policy, body.since, body.until))
+
+
 @router.post("/policies/reapply")
 async def reapply(
     caller: Admin, body: Reapply, request: Request, ctx: Ctx, key: IdempotencyKey = None
 ) -> dict[str, Any]:
     async def act(conn: AsyncConnection, decision: Decision) -> Answer:
-        if body.before is not None:
-            try:
-                await _policy(conn, body.before)
-            except Problem:
-                raise invalid(("body", "from"), "没有这个政策", "is no policy we know") from None
+        if body.before is not None and await governing.policy_source(conn, body.before) is None:
+            raise invalid(("body", "from"), "没有这个政策", "is no policy we know")
         return 200, {"cases": await governing.reapply(conn, body.before, decision)}
 
     return await _decided(request, ctx, caller, key, body.reason, act)

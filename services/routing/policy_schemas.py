@@ -1,15 +1,16 @@
 """Requests of an administrator."""
 
 from collections.abc import Sequence
-from datetime import date
+from datetime import date, timedelta
 from typing import Annotated, Any
 
 from pydantic import AfterValidator, BeforeValidator, Field, StringConstraints, model_validator
 from pydantic_core import PydanticCustomError
 
-from shared.http import FreeText, Schema
+from shared.http import Code, FreeText, Schema, Time
 
 MAX_YAML = 64 * 1024
+LONGEST_REPLAY = timedelta(days=366)
 YEARS = (2020, 2100)
 """Calendars reach a few years; a year beyond these is a slip of the pen."""
 
@@ -50,10 +51,23 @@ class Save(Check):
     reason: FreeText
 
 
+class Replay(Check):
+    """`from` to `until`: when the cases were opened that are replayed."""
+
+    since: Time = Field(alias="from")
+    until: Time = Field(alias="to")
+
+    @model_validator(mode="after")
+    def _forwards(self) -> "Replay":
+        if not timedelta() < self.until - self.since <= LONGEST_REPLAY:
+            raise _refuse("to 要晚于 from，最多一年", "to must be later than from, by a year at most")
+        return self
+
+
 class Reapply(Schema):
     """`from`: the policy that was wrong; null: whatever open cases have."""
 
-    before: Annotated[str, StringConstraints(min_length=1, max_length=100)] | None = Field(alias="from")
+    before: Code | None = Field(alias="from")
     reason: FreeText
 
 

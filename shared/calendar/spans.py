@@ -1,15 +1,17 @@
 """Working-time calendars: from opening hours and public holidays to spans of open time."""
 
 import re
+from bisect import bisect_left, bisect_right
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
-from datetime import date, datetime, time, timedelta
+from datetime import UTC, date, datetime, time, timedelta
 from pathlib import Path
 from zoneinfo import ZoneInfo
 
 import yaml
 
 ZONE = ZoneInfo("Asia/Shanghai")
+EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 _HOURS = re.compile(r"^(\d{2}):(\d{2})-(\d{2}):(\d{2})$")
 
 
@@ -89,6 +91,56 @@ def spans(hours: Hours, holidays: Holidays, first: date, last: date) -> Iterator
         pending = (opens, closes)
     if pending:
         yield Span(*pending, before)
+
+
+class Open:
+    """Working time outside the database, as `due()` and `open_between()` count it there: microseconds since 1970.
+    Raises LookupError outside its days."""
+
+    def __init__(self, found: Iterable[Span]) -> None:
+        self._opens: list[int] = []
+        self._closes: list[int] = []
+        self._before: list[int] = []
+        for span in found:
+            self._opens.append(microseconds(span.opens))
+            self._closes.append(microseconds(span.closes))
+            self._before.append(span.before)
+
+    def opened(self, at: int) -> int:
+        """Open time from the first day until `at`."""
+        i = bisect_right(self._opens, at) - 1
+        if i < 0:
+            raise LookupError(at)
+        return self._before[i] + min(at, self._closes[i]) - self._opens[i]
+
+    def between(self, since: int, until: int) -> int:
+        return self.opened(until) - self.opened(since)
+
+    def due(self, at: int, left: int) -> int:
+        """When `left` open microseconds after `at` have passed; a term that ends with a span ends at its close."""
+        if left <= 0:
+            return at
+        target = self.opened(at) + left
+        i = bisect_left(self._before, target) - 1
+        found = self._opens[i] + target - self._before[i]
+        if found > self._closes[i]:
+            raise LookupError(at)
+        return found
+
+
+class Natural:
+    """Every minute counts."""
+
+    def between(self, since: int, until: int) -> int:
+        return until - since
+
+    def due(self, at: int, left: int) -> int:
+        return at + max(left, 0)
+
+
+def microseconds(at: datetime) -> int:
+    """Since 1970."""
+    return (at - EPOCH) // timedelta(microseconds=1)
 
 
 def _days(first: date, last: date) -> Iterable[date]:

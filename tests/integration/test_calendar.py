@@ -13,7 +13,7 @@ from sqlalchemy import RowMapping, bindparam, text
 from sqlalchemy.dialects.postgresql import JSONB
 from sqlalchemy.ext.asyncio import AsyncEngine
 
-from shared.calendar.spans import ZONE, Holidays, Hours, load_holidays
+from shared.calendar.spans import ZONE, Holidays, Hours, Open, load_holidays, microseconds, spans
 from shared.calendar.store import NeverOpen, save_calendars
 from shared.db import make_engine, transaction
 from shared.embedded import Endpoints
@@ -280,3 +280,21 @@ async def test_a_term_in_two_parts_with_a_pause_of_no_length_ends_when_the_whole
 ) -> None:
     found = await table(owner, "due(c, due(c, a, t), u) AS parts, due(c, a, t + u) AS whole", rows)
     assert [row["parts"] for row in found] == [row["whole"] for row in found]
+
+
+@cache
+def outside(calendar: str) -> Open:
+    return Open(spans(CALENDARS[calendar], load_holidays(), date(2025, 1, 1), date(2029, 12, 31)))
+
+
+@a_few
+@given(rows=rows_of(c=calendars, a=moments, b=moments, t=terms))
+async def test_working_time_outside_the_database_is_what_the_database_says(
+    owner: AsyncEngine, rows: list[dict[str, Any]]
+) -> None:
+    found = await table(owner, "due(c, a, t) AS due, open_between(c, least(a, b), greatest(a, b)) AS n", rows)
+    for row, asked in zip(found, rows, strict=True):
+        a, b = sorted((microseconds(asked["a"]), microseconds(asked["b"])))
+        calendar = outside(asked["c"])
+        assert calendar.due(microseconds(asked["a"]), asked["t"]) == microseconds(row["due"])
+        assert calendar.between(a, b) == row["n"]

@@ -84,6 +84,11 @@ BODIES: dict[str, dict[str, Any]] = {
     "POST /api/routing/whistles/{id}/extend": {"until": "2026-12-24T10:00:00+08:00", "reason": "等材料"},
     "POST /api/routing/whistles/{id}/rate": {"score": 5},
     "POST /api/routing/policies/check": {"yaml": DEFAULT},
+    "POST /api/routing/policies/replay": {
+        "yaml": DEFAULT,
+        "from": "2026-11-01T00:00:00+08:00",
+        "to": "2026-12-01T00:00:00+08:00",
+    },
     "POST /api/routing/policies": {"yaml": DEFAULT, "reason": "照旧"},
     "POST /api/routing/policies/reapply": {"from": None, "reason": "照旧"},
     "PUT /api/routing/calendars/days": {"days": [{"date": "2030-05-06", "open": None}], "reason": "照旧"},
