@@ -99,6 +99,7 @@ EVENTS = {
     "deliberation.task.made": "派了任务",
     "directory.post.changed": "换了人",
     "directory.absence.changed": "有人请假或销假",
+    "directory.grid.changed": "网格变了",
     "directory.district.imported": "导入了新的网格和人员",
     "notify.message.delivered": "消息送到",
     "notify.message.failed": "消息没送到",

@@ -1,5 +1,6 @@
 """`chuishao calendar`: holidays of a new year, and what is known by now."""
 
+from datetime import timedelta
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -9,7 +10,7 @@ from pydantic import ValidationError
 from rich.table import Table
 
 from chuishao.target import DataDir, Target, as_owner, console, errors, fail, find, run
-from chuishao.words import date_time
+from chuishao.words import SHANGHAI
 
 if TYPE_CHECKING:
     from services.routing.policy_schemas import PublishedYear
@@ -44,7 +45,7 @@ def _check(told: Any, reason: str) -> "PublishedYear":
     except ValidationError as error:
         for each in error.errors():
             zh, en = words(each)
-            errors.print(f"{'.'.join(map(str, each['loc']))}: {zh} / {en}", markup=False)
+            errors.print(f"{'.'.join(map(str, each['loc'])) or 'YAML'}: {zh} / {en}", markup=False)
         fail("什么也没导入", "nothing was imported")
 
 
@@ -56,7 +57,8 @@ def show(data: DataDir = Path("data")) -> None:
     for row in calendars:
         table.add_row(row.id, row.hours, "工作日" if row.days == "working" else "每天")
     console.print(table)
-    console.print(f"节假日公布到 {date_time(until)}" if until else "没有按工作日算的日历")
+    last = until and (until - timedelta(microseconds=1)).astimezone(SHANGHAI)
+    console.print(f"节假日公布到 {last:%Y-%m-%d}" if last else "没有按工作日算的日历")
     for row in days:
         console.print(f"{row.day:%Y-%m-%d} 区里{'上班' if row.open else '放假'}")
 
