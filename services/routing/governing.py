@@ -9,6 +9,8 @@ from typing import Any
 import yaml
 from sqlalchemy.ext.asyncio import AsyncConnection
 
+from services.routing import whistle_days
+from services.routing.domain.terms import WORKDAY
 from services.routing.policy import Policy, parse_text
 from services.routing.store import governing as store
 from services.routing.store import reading, writing
@@ -150,11 +152,14 @@ async def use_calendars(
     """Replaces calendars and recomputes every open deadline that runs on one of them: people, absences and holidays
     never freeze with a policy."""
     await conn.execute(store.AS_ROUTING)
+    # Whoever computes a deadline holds the ladder: it is done by the old days and found here, or waits.
+    await conn.execute(LADDER_EXCLUSIVE)
+    whistles = await whistle_days.left(conn) if WORKDAY in calendars else []
     changed = await save_calendars(conn, calendars, holidays or await holidays_of(conn))
     if changed:
-        # Whoever computes a deadline holds the ladder: it is done by the old days and found here, or waits.
-        await conn.execute(LADDER_EXCLUSIVE)
         await conn.execute(store.RECOMPUTE, {"calendars": changed})
+    if WORKDAY in changed:
+        await whistle_days.go_on(conn, whistles)
 
 
 async def holidays_of(conn: AsyncConnection) -> Holidays:

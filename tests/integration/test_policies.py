@@ -301,6 +301,49 @@ async def test_case_28_importing_a_year_recomputes_open_deadlines_once_and_ends_
     assert (local(case["resolve_by"]), case["provisional"]) == ("01-05 10:00", False)
 
 
+async def blow(world: World, occasion: str, lead: str = "WATER") -> dict[str, Any]:
+    issue = await world.report(VILLAGE)
+    body = {"version": (await issue.case())["version"], "occasion": occasion, "lead": lead, "assisting": []}
+    path = f"/api/routing/cases/{issue.id}/whistles"
+    answer = await world.call("POST", path, "P006", json={**body, "text": "请到场"})
+    assert answer.status_code == 201, answer.text
+    return dict(answer.json())
+
+
+async def limit(world: World, whistle: dict[str, Any], which: str) -> str:
+    return local((await world.call("GET", f"/api/routing/whistles/{whistle['id']}", "P006")).json()[which])
+
+
+async def whistle_act(world: World, whistle: dict[str, Any], act: str, **body: Any) -> None:
+    officer, path = f"department:{whistle['lead']}", f"/api/routing/whistles/{whistle['id']}"
+    seen = (await world.call("GET", path, officer)).json()
+    answer = await world.call("POST", f"{path}/{act}", officer, json={"version": seen["version"], **body})
+    assert answer.status_code == 200, answer.text
+
+
+async def test_a_day_off_moves_a_whistles_deadline_in_working_days_and_not_one_in_hours(world: World) -> None:
+    demand, enforcement = await blow(world, "demand"), await blow(world, "enforcement", "CITY")
+    before = [await limit(world, each, "report_in_by") for each in (demand, enforcement)]
+    assert before == ["11-26 10:00", "11-25 10:00"]
+    await set_days(world, d2026_11_25=False)
+    after = [await limit(world, each, "report_in_by") for each in (demand, enforcement)]
+    assert after == ["11-27 10:00", "11-25 10:00"]
+    red = await world.scalar("SELECT red_at FROM routing.whistles WHERE occasion = 'demand'")
+    assert local(red.isoformat()) == "11-30 10:00"
+
+
+async def test_a_day_off_leaves_a_result_that_was_put_off_and_moves_one_that_was_not(world: World) -> None:
+    plain, put_off = await blow(world, "demand"), await blow(world, "key_work", "CITY")
+    for each in (plain, put_off):
+        at = (await world.now()).isoformat()
+        await whistle_act(world, each, "report-in", person="P030", at=at)
+    await whistle_act(world, put_off, "extend", until="2026-12-24T10:00:00+08:00", reason="等材料")
+    before = await limit(world, plain, "result_by")
+    await set_days(world, d2026_11_25=False)
+    assert (before, await limit(world, plain, "result_by")) == ("12-01 10:00", "12-02 10:00")
+    assert await limit(world, put_off, "result_by") == "12-24 10:00"
+
+
 BAD_CALENDARS = [
     ("PUT", "days", {"days": [{"date": "2026-13-01", "open": False}], "reason": "x"}, "days"),
     ("PUT", "days", {"days": [{"date": "1926-01-01", "open": False}], "reason": "x"}, "days"),

@@ -213,6 +213,28 @@ UPDATE whistles w SET
   FROM due d WHERE w.id = d.id
 RETURNING w.id, w.state, w.overdue, w.supervised_why
 """)
+# Deadlines that an edited calendar moves; those that have passed have been told.
+RUNNING_WHISTLES = text(
+    "SELECT id, policy, occasion, state, extended FROM whistles WHERE next_at IS NOT NULL OR disputed"
+)
+_LIMITS = ("report_in_by", "result_by", "confirm_by", "decide_by", "red_at", "supervise_at")
+DAYS_LEFT = text(f"""
+SELECT w.id, {
+    ", ".join(
+        f"CASE WHEN '{name}' = ANY (r.limits) AND w.{name} > public.clock_now() THEN"
+        f" public.open_between('workday', public.clock_now(), w.{name}) END AS {name}"
+        for name in _LIMITS
+    )
+}
+  FROM jsonb_to_recordset(:rows) AS r(id uuid, limits text[]) JOIN whistles w ON w.id = r.id
+""").bindparams(bindparam("rows", type_=JSONB))
+GIVE_DAYS = text(f"""
+UPDATE whistles w SET {
+    ", ".join(f"{name} = coalesce(public.due('workday', public.clock_now(), r.{name}), w.{name})" for name in _LIMITS)
+}
+  FROM jsonb_to_recordset(:rows) AS r(id uuid, {", ".join(f"{name} bigint" for name in _LIMITS)})
+ WHERE w.id = r.id
+""").bindparams(bindparam("rows", type_=JSONB))
 NEXT = text(
     "SELECT extract(epoch FROM min(next_at) - public.clock_now())::float FROM whistles"
     f" WHERE next_at IS NOT NULL AND {RUNNING}"
