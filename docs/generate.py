@@ -1,8 +1,8 @@
 """`python docs/generate.py [--check]`: writes what documents say from the code.
 
 These are the settings in the README, the services in `docs/architecture.md`, the acts and clocks in `docs/whistle.md`
-and `docs/deliberation.md`, and all of `docs/states.md`, `docs/events.md` and `docs/asyncapi.yaml`. `--check` writes
-nothing and fails when something is not up to date.
+and `docs/deliberation.md`, the acts in `docs/ladder.md`, and all of `docs/states.md`, `docs/events.md` and
+`docs/asyncapi.yaml`. `--check` writes nothing and fails when something is not up to date.
 """
 
 import ast
@@ -34,6 +34,7 @@ ASYNCAPI = ROOT / "docs" / "asyncapi.yaml"
 SETTINGS = ROOT / "shared" / "settings.py"
 ARCHITECTURE = ROOT / "docs" / "architecture.md"
 WHISTLE = ROOT / "docs" / "whistle.md"
+LADDER = ROOT / "docs" / "ladder.md"
 DELIBERATION = ROOT / "docs" / "deliberation.md"
 
 CHINESE = {
@@ -369,6 +370,7 @@ def wanted() -> dict[Path, str]:
             seats=seats_table(),
             clocks=meeting_clocks_table(),
         ),
+        LADDER: _filled(LADDER, acts=case_table()),
         STATES: states,
         EVENTS: events_page(),
         ASYNCAPI: asyncapi_text(),

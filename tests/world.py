@@ -183,7 +183,7 @@ class World:
         if who in ("command", "admin", "auditor", "arbiter"):
             role: Role = who  # type: ignore[assignment]
             return issue_token(KEYS, Principal(role=role))
-        if who.startswith("P"):
+        if who.startswith(("P", "J")):  # the small district's numbers, and those of a generated one
             return issue_token(KEYS, Principal(person=await self.person(who), no=who))
         if who.startswith("department:"):
             code = who.partition(":")[2]
