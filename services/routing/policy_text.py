@@ -42,6 +42,8 @@ def read(source: str) -> PolicyText:
     try:
         loader = _Loader(source)
         node = loader.get_single_node()
+        if node is None:  # nothing but comments
+            return PolicyText(None)
         lines: dict[Loc, int] = {}
         twins = tuple(_walk(node, (), lines))
         return PolicyText(loader.construct_document(node), lines, twins)
@@ -57,10 +59,8 @@ def read(source: str) -> PolicyText:
             loader.dispose()
 
 
-def _walk(node: yaml.Node | None, loc: Loc, lines: dict[Loc, int]) -> Iterator[FieldError]:
+def _walk(node: yaml.Node, loc: Loc, lines: dict[Loc, int]) -> Iterator[FieldError]:
     """Notes the line of everything below a node; gives keys that stand there twice, of which one would be lost."""
-    if node is None:
-        return
     lines.setdefault(loc, node.start_mark.line + 1)
     if isinstance(node, yaml.SequenceNode):
         for i, each in enumerate(node.value):

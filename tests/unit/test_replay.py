@@ -99,8 +99,12 @@ def test_a_deadline_that_was_put_off_stays_put_off() -> None:
 
 
 def test_after_a_not_solved_the_wait_for_the_answer_is_as_long_as_it_was() -> None:
-    record = [silent(1, 0, 4), done(2, 4, 5, 6), done(3, 20, 21, 22)]
-    assert said(record, terms(8, 24)) == [(1, "silent", 8), (2, "in_time", 2), (3, "in_time", 2)]
+    """Resolved on Friday at 15:00, "not solved" at 16:30: the next desk has until Monday 09:30."""
+    office = Open(spans(Hours.parse("09:00-17:00", "working"), load_holidays(), date(2026, 1, 1), date(2027, 12, 31)))
+    by = Terms(dict.fromkeys(range(1, 6), (Running(office, HOUR), None)))
+    at = [microseconds_of(f"2026-11-{when}:00+08:00") for when in ("20T14:30", "20T15:00", "20T16:30", "23T09:15")]
+    record = [Stay(1, "a", at[0], at[1], "resolved", at[0]), Stay(2, "b", at[2], at[3], "resolved", at[3] - MINUTE)]
+    assert [o.kind for o in replayed(record, by, END)] == ["in_time", "in_time"]
 
 
 def test_after_the_third_no_there_are_no_deadlines() -> None:
