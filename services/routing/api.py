@@ -29,7 +29,6 @@ from shared.http import (
     MaybeCaller,
     Route,
     decode_cursor,
-    instant,
     page,
 )
 from shared.live import live_of, stream
@@ -69,7 +68,7 @@ async def list_cases(
             mine=holder == "me",
             phase=phase,
             rank=RANK[level] if level else None,
-            grid=await _grid(conn, grid),
+            grid=await grid_named(conn, grid),
             after=after[0] if after else None,
             limit=limit + 1,
         )
@@ -77,7 +76,8 @@ async def list_cases(
     return page(items, limit, lambda item: (item["id"],))
 
 
-async def _grid(conn: AsyncConnection, code: str | None) -> UUID | None:
+async def grid_named(conn: AsyncConnection, code: str | None) -> UUID | None:
+    """The grid of a filter, by its code; None for none. Raises 422 naming it."""
     if code is None:
         return None
     row = (await conn.execute(reading.GRID_BY_CODE, {"code": code})).one_or_none()
@@ -173,36 +173,6 @@ async def resolve(
     photos = Photos(body.attachments, caller.key)
     effect: Effect = lambda conn, a: commands.resolve(conn, a, body.reply, body.note, photos)  # noqa: E731
     return await do_act(request, ctx, caller, id, "resolve", body, effect, key)
-
-
-async def overseer(caller: Caller, ctx: Ctx) -> Principal:
-    """Command, and whoever sits at a desk."""
-    async with transaction(ctx.engine) as conn:
-        if caller.role != "command" and not await reading.is_desk(conn, caller.person):
-            raise forbidden()
-    return caller
-
-
-@router.get("/supervision")
-async def supervision(
-    caller: Annotated[Principal, Depends(overseer)],
-    ctx: Ctx,
-    grid: Code | None = None,
-    cursor: Cursor = None,
-    limit: Limit = PAGE,
-) -> dict[str, Any]:
-    after = decode_cursor(cursor, instant, UUID)
-    async with transaction(ctx.engine) as conn:
-        rows = await reading.supervision(
-            conn,
-            person=caller.person,
-            everything=caller.role == "command",
-            grid=await _grid(conn, grid),
-            after=after,
-            limit=limit + 1,
-        )
-    items = [dict(row) for row in rows]
-    return page(items, limit, lambda item: (item["since"], item["id"]))
 
 
 @router.get("/live")

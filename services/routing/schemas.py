@@ -75,3 +75,19 @@ class Reply(Schema):
 
 Phase = Literal["assigned", "accepted", "resolved", "closed"]
 LevelName = Literal["district", "subdistrict", "community", "large", "middle", "small", "micro"]
+
+
+class Note(Schema):
+    text: FreeText
+
+
+class Charge(Note):
+    """Who has a line of the supervision list in charge: a desk, by its grid, and one person of it, or all."""
+
+    desk: Code
+    person: Code | None = None
+
+
+class Back(Note):
+    version: Version
+    level: LevelName | None = None

@@ -216,6 +216,32 @@ class CaseSupervised(CaseEvent):
     why: str
 
 
+class Charge(Contract):
+    """Who looks after something on the supervision list: a desk, by its grid, and one person of it, or all of them."""
+
+    in_charge: UUID
+    in_charge_person: UUID | None = None
+    why: str
+    """unnoted or handed: what there is to tell."""
+
+
+@contract("case", "routing.case.supervision-due.v1")
+class CaseSupervisionDue(CaseEvent, Charge):
+    """Nobody wrote a note about it for the policy's time; number `n`."""
+
+    n: int
+
+
+@contract("case", "routing.case.supervision-handed.v1")
+class CaseSupervisionHanded(CaseEvent, Charge):
+    """It was given into another desk's, or person's, charge."""
+
+
+@contract("case", "routing.case.supervision-ended.v1")
+class CaseSupervisionEnded(CaseEvent):
+    """It is back on the ladder and off the supervision list."""
+
+
 @contract("case", "routing.case.held.v1")
 class CaseHeld(CaseEvent):
     """The clocks stand still because of `why`: whistle, deliberation or suspended (it went on to another hand)."""

@@ -94,6 +94,9 @@ BODIES: dict[str, dict[str, Any]] = {
     "PUT /api/routing/calendars/days": {"days": [{"date": "2030-05-06", "open": None}], "reason": "照旧"},
     "POST /api/routing/calendars/years": {"year": 2031, "holidays": ["2031-01-01"], "workdays": [], "reason": "公布了"},
     "PUT /api/routing/maintenance": {"reason": "换机器"},
+    "POST /api/routing/supervision/{id}/notes": {"text": "看过了"},
+    "POST /api/routing/supervision/{id}/hand-over": {"desk": "150902", "text": "请跟"},
+    "POST /api/routing/supervision/{id}/back": {"text": "再试"},
     "PUT /api/directory/people/{no}/absence": AWAY,
     "PUT /api/directory/grids/{code}/posts/{kind}": {"person": None},
     "POST /api/directory/grids": {"level": "micro", "label": "9单元", "parent": U3.rpartition("-")[0]},
@@ -108,7 +111,7 @@ ACTS = {
     if "/whistles" in name or ("/cases/" in name and name.rpartition("/")[2] not in ("answer", "withdraw", "reply"))
 }
 # Acts that a desk does in its own name.
-OWN_ACTS = ("claim", "#late", "whistles", "out-of-scope", "#confirm", "hand-over", "merge", "decline")
+OWN_ACTS = ("/back", "claim", "#late", "whistles", "out-of-scope", "#confirm", "hand-over", "merge", "decline")
 # Acts that bring the case to where the request is possible, each by its holder P012 or by whom it names.
 ASKED = {**LATER, "who": "P004", "for": "P012"}
 BEFORE: dict[str, tuple[tuple[str, dict[str, Any]], ...]] = {
@@ -173,7 +176,7 @@ class Scene:
             name = f"whistle {request.rpartition('/')[2] if '/whistles/{id}/' in request else 'blown'}"
         name = f"topic {request}" if "/api/deliberation/" in request else name
         name = "unplaced" if request.endswith(("#unplaced", "/place")) else name
-        name = "supervised" if request.endswith("/supervision") else name
+        name = "supervised" if "/supervision" in request else name
         if name not in self.cases:
             self.cases[name] = await self._make(name)
         return self.cases[name]
@@ -273,7 +276,7 @@ class Scene:
             return await deliberated.body(request, issue, self.topics[issue.id])
         if request == "POST /api/directory/grids":
             return {"code": f"new-{secrets.token_hex(4)}", **BODIES[request]}
-        if request not in ACTS:
+        if request not in ACTS and not request.endswith("/supervision/{id}/back"):
             return BODIES[request]
         if "/routing/whistles/" in request:
             return {**BODIES[request], **await self._whistle_body(self.whistles[issue.id], request.rpartition("/")[2])}

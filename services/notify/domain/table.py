@@ -62,6 +62,8 @@ CASE: tuple[Row, ...] = (
     Row(ENDS, "resolved", Who.REPORTER, "{case}:{seq}", Hold.RESIDENT, template="handed-over", only=_handed_over),
     Row(("CaseStillAsking",), "still-asking", Who.REPORTER, "{case}.{hop}:{day}", Hold.RESIDENT),
     Row(("CaseSupervised",), "supervision", Who.SUPERVISORS, "{case}"),
+    Row(("CaseSupervisionDue", "CaseSupervisionHanded"), "supervision", Who.IN_CHARGE, "{case}+{seq}"),
+    Row(("CaseSupervisionDue",), "supervision", Who.DISTRICT, "{case}+{seq}"),
 )
 
 WHISTLE: tuple[Row, ...] = (
@@ -84,6 +86,8 @@ WHISTLE: tuple[Row, ...] = (
     Row(("WhistleReportedIn",), "reported-in", Who.WHISTLER, "{f.whistle}:{seq}", by="result_by"),
     Row(("WhistleResulted",), "result", Who.WHISTLER, "{f.whistle}.{f.returns}", by="confirm_by"),
     Row(("WhistleSupervised",), "supervision", Who.SUPERVISORS, "{f.whistle}:{seq}"),
+    Row(("WhistleSupervisionDue", "WhistleSupervisionHanded"), "supervision", Who.IN_CHARGE, "{f.whistle}+{seq}"),
+    Row(("WhistleSupervisionDue",), "supervision", Who.DISTRICT, "{f.whistle}+{seq}"),
 )
 
 MEETING: tuple[Row, ...] = (

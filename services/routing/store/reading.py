@@ -2,7 +2,6 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from datetime import datetime
 from typing import Any
 from uuid import UUID
 
@@ -139,24 +138,6 @@ LIST = text(
  ORDER BY c.id LIMIT :limit
 """
 )
-# Cases and whistles somebody should look after, longest first.
-SUPERVISION = text("""
-SELECT s.kind, s.id, s.why, s.since, g.code AS grid
-  FROM (SELECT 'case' AS kind, id, supervised_why AS why, supervised_at AS since, grid, place
-          FROM cases WHERE supervised_at IS NOT NULL AND phase <> 'closed'
-         UNION ALL
-        SELECT 'whistle', id, supervised_why, supervised_at, desk, place
-          FROM whistles WHERE supervised_at IS NOT NULL AND CASE supervised_why
-               WHEN 'report_in' THEN state IN ('blown', 'acknowledged') ELSE state = 'result' END) s
-  JOIN directory.v1_grid g ON g.id = s.grid
- WHERE (CAST(:after_at AS timestamptz) IS NULL OR (s.since, s.id) > (:after_at, CAST(:after_id AS uuid)))
-   AND (CAST(:grid AS uuid) IS NULL OR EXISTS (
-        SELECT FROM directory.v1_path p WHERE p.grid = s.place AND p.up = :grid))
-   AND (:everything OR EXISTS (
-        SELECT FROM directory.v1_path p JOIN directory.v1_post o ON o.grid = p.up
-         WHERE p.grid = s.place AND o.kind = 'desk' AND o.person = :person))
- ORDER BY s.since, s.id LIMIT :limit
-""")
 POLICY_BODY = text("SELECT body FROM policy WHERE id = :id")
 IS_DESK = text("SELECT EXISTS (SELECT FROM directory.v1_post WHERE kind = 'desk' AND person = :person)")
 
@@ -210,28 +191,6 @@ async def policy(conn: AsyncConnection, id_: str) -> Policy:
 async def cases(conn: AsyncConnection, **where: Any) -> Sequence[RowMapping]:
     """A page of cases; see LIST for the filters."""
     return (await conn.execute(LIST, where)).mappings().all()
-
-
-async def supervision(
-    conn: AsyncConnection,
-    *,
-    person: UUID | None,
-    everything: bool,
-    grid: UUID | None,
-    after: tuple[datetime, UUID] | None,
-    limit: int,
-) -> Sequence[RowMapping]:
-    """A page of the supervision list, longest first; `after` is (since, id) of the last one seen."""
-    since, id_ = after or (None, None)
-    where = {
-        "person": person,
-        "everything": everything,
-        "grid": grid,
-        "after_at": since,
-        "after_id": id_,
-        "limit": limit,
-    }
-    return (await conn.execute(SUPERVISION, where)).mappings().all()
 
 
 async def is_desk(conn: AsyncConnection, person: UUID | None) -> bool:
