@@ -93,7 +93,9 @@ async def _kill_again_and_again(
             await server.start()
         back = time.monotonic()
         issue = await residents.report(PLACES[0], "FAC.light")
-        opened = await until(lambda issue=issue: _opened(residents, issue), 60)
+        opened = await until(
+            lambda issue=issue: _opened(residents, issue), 120, lambda name=name: f"no case after {name} was killed"
+        )
         print(f"{name} killed after {moment} reports: back in {back - killed:.1f} s, a case open {opened:.1f} s later")
 
 
