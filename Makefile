@@ -45,7 +45,7 @@ test: .venv/.tools ## all tests, tiers side by side (QUICK=1: without the slow o
 	@CHUISHAO_TEST_STACK=$(STACK) $(BIN)/python tests/side_by_side.py $(if $(QUICK),--quick)
 
 test-night: .venv/.tools ## what takes longer than a change should wait: two minutes frozen, 20,000 issues
-	@CHUISHAO_TEST_STACK=$(STACK) $(BIN)/python -m pytest -s -m night tests
+	@CHUISHAO_TEST_STACK=$(STACK) $(BIN)/python -m pytest -s -o faulthandler_timeout=7200 -m night tests
 
 bench: setup .venv/.tools ## measure, both sides in one run; a table and bench/latest.json
 	@$(BIN)/python -m bench
