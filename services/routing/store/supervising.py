@@ -65,10 +65,11 @@ SELECT o.person FROM directory.v1_post o JOIN directory.v1_person p ON p.id = o.
 LEVEL_ABOVE = text("SELECT EXISTS (SELECT FROM directory.v1_path WHERE grid = :place AND rank = :rank)")
 
 # -- its own clock ------------------------------------------------------------------------------------------
-# New on the list: the district's desk has it in charge.
+# New on the list: the district's desk has it in charge. (What has been there for long is due soon, whatever the calendar
+# still knows of then.)
 TAKE_UP = text("""
 INSERT INTO supervised (id, desk, review_at)
-SELECT l.id, root.id, public.due(:calendar, l.since, :term)
+SELECT l.id, root.id, public.due(:calendar, greatest(l.since, public.clock_now() - interval '7 days'), :term)
   FROM listed l JOIN directory.v1_grid root ON root.rank = 7 AND root.void_at IS NULL
  WHERE NOT EXISTS (SELECT FROM supervised s WHERE s.id = l.id)
 ON CONFLICT (id) DO NOTHING
