@@ -65,8 +65,8 @@ SELECT o.person FROM directory.v1_post o JOIN directory.v1_person p ON p.id = o.
 LEVEL_ABOVE = text("SELECT EXISTS (SELECT FROM directory.v1_path WHERE grid = :place AND rank = :rank)")
 
 # -- its own clock ------------------------------------------------------------------------------------------
-# New on the list: the district's desk has it in charge. (What has been there for long is due soon: its days may lie before
-# the calendar's data.)
+# New on the list: the district's desk has it in charge. (What was listed long ago may lie before
+# the calendar's data: it is due soon.)
 TAKE_UP = text("""
 INSERT INTO supervised (id, desk, review_at)
 SELECT l.id, root.id, public.due(:calendar, greatest(l.since, public.clock_now() - interval '7 days'), :term)
