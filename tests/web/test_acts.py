@@ -82,7 +82,7 @@ async def test_a_leader_asks_to_suspend_and_the_desk_grants_it_by_a_key(windows:
     await at_desk.keyboard.press("y")
     await expect(at_desk.get_by_text("同意了，先停表")).to_be_visible()
     case = await issue.case()
-    assert (case["on_hold"], case["wake_at"]) == ("suspended", "2026-12-24T00:00:00Z")
+    assert (case["on_hold"], case["wake_at"]) == ("suspended", "2026-12-24T00:00:00+00:00")
     await expect(resident.get_by_text("12月24日接着办", exact=True)).to_be_visible()
     await expect(resident.locator("[aria-current=step]")).to_contain_text(WHY)
     await look(windows, resident, "climb-suspended-phone")
@@ -118,7 +118,7 @@ async def test_the_desk_asks_for_a_leader_and_somebody_else_has_to_agree(windows
     await press(other, "两周后")
     await other.get_by_role("dialog").get_by_role("button", name="同意").click()
     await expect(other.get_by_text("同意了，先停表")).to_be_visible()
-    assert (await issue.case())["wake_at"] == "2026-12-08T00:00:00Z"
+    assert (await issue.case())["wake_at"] == "2026-12-08T00:00:00+00:00"
 
 
 async def test_a_deadline_is_put_off_by_the_level_above(windows: Windows) -> None:
