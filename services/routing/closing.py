@@ -7,15 +7,13 @@ from uuid import UUID
 from sqlalchemy import RowMapping
 from sqlalchemy.ext.asyncio import AsyncConnection
 
-from services.routing import followers, holding, whistling
+from services.routing import followers, whistling
 from services.routing.access import access
 from services.routing.commands import Admitted
 from services.routing.domain.states import AUTHORITY, OPEN
-from services.routing.present import plain
 from services.routing.requesting import Plea, ask_for, grant
 from services.routing.store import merging, writing
 from shared.auth import Principal
-from shared.contracts.levels import COMMUNITY
 from shared.problems import Problem, invalid
 
 
@@ -52,22 +50,7 @@ async def merge(conn: AsyncConnection, a: Admitted, caller: Principal, into: UUI
     lead = await _lead(conn, a, caller, into)
     await conn.execute(merging.FOLLOW, {"ids": [a.case["id"]], "lead": into})
     await _close(conn, a, "merged", "merged", None, into=str(into))
-    await join(conn, lead, [a.case])
-
-
-async def join(conn: AsyncConnection, lead: RowMapping, joined: list[RowMapping]) -> None:
-    """A locked case speaks for others from now on: it belongs where all of them do, and moves there if it stands below.
-    One with an open whistle stays where it was blown. Tells CaseJoined and CaseMoved."""
-    places = [case["place"] for case in joined if case["placed"]]
-    common = await merging.common_place(conn, [lead["place"], *places])
-    stays = lead["on_hold"] == "whistle"
-    await conn.execute(merging.JOIN, {"id": lead["id"], "place": lead["place"] if stays else common["grid"]})
-    told = {"id": str(lead["id"]), "event": "joined", "detail": {"joined": [str(case["id"]) for case in joined]}}
-    await writing.tell(conn, [told])
-    if lead["rank"] < common["rank"] and not stays:
-        target = {"first": common["rank"], "top": max(common["rank"], COMMUNITY)}
-        await writing.move(conn, [plain({"id": lead["id"], "event": "moved", "why": "merged", **target})])
-        await holding.hold_again(conn, [lead])
+    await followers.join(conn, lead, [a.case])
 
 
 async def _lead(conn: AsyncConnection, a: Admitted, caller: Principal, into: UUID) -> RowMapping:

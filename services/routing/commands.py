@@ -24,7 +24,7 @@ from services.routing.domain.states import (
     is_own_request,
 )
 from services.routing.policy import Policy
-from services.routing.store import acting, merging, reading, whistles, writing
+from services.routing.store import acting, folding, merging, reading, whistles, writing
 from shared.attaching import Photos, photos_of
 from shared.auth import Principal
 from shared.contracts.levels import DISTRICT
@@ -116,6 +116,7 @@ async def show(conn: AsyncConnection, caller: Principal, id_: UUID) -> dict[str,
     shown = present.case(found.case, found.can, hops, skips=found.may_know_skips)
     shown["attachments"] = await photos_of(conn, id_, "resolve")
     shown["whistles"] = await whistles.scalars(conn, whistles.OF_CASE, case=id_)
+    shown["previous"] = await whistles.scalars(conn, folding.PREVIOUS, id=id_)
     shown["external"] = await merging.external(conn, id_)
     return present.plain(shown)
 

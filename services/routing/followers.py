@@ -7,8 +7,10 @@ from uuid import UUID
 from sqlalchemy import RowMapping
 from sqlalchemy.ext.asyncio import AsyncConnection
 
+from services.routing import holding
+from services.routing.present import plain
 from services.routing.store import merging, writing
-from shared.contracts.levels import LEVEL
+from shared.contracts.levels import COMMUNITY, LEVEL
 
 
 async def ended(conn: AsyncConnection, leads: Sequence[UUID], how: str) -> None:
@@ -29,3 +31,18 @@ def hand(lead: RowMapping) -> dict[str, Any]:
         "holder_kind": lead["holder_kind"],
         "holder_person": str(person) if person else None,
     }
+
+
+async def join(conn: AsyncConnection, lead: RowMapping, joined: Sequence[RowMapping]) -> None:
+    """A locked case speaks for others from now on: it belongs where all of them do, and moves there if it stands below.
+    One with an open whistle stays where it was blown. Tells CaseJoined and CaseMoved."""
+    places = [case["place"] for case in joined if case["placed"]]
+    common = await merging.common_place(conn, [lead["place"], *places])
+    stays = lead["on_hold"] == "whistle"
+    await conn.execute(merging.JOIN, {"id": lead["id"], "place": lead["place"] if stays else common["grid"]})
+    told = {"id": str(lead["id"]), "event": "joined", "detail": {"joined": [str(case["id"]) for case in joined]}}
+    await writing.tell(conn, [told])
+    if lead["rank"] < common["rank"] and not stays:
+        target = {"first": common["rank"], "top": max(common["rank"], COMMUNITY)}
+        await writing.move(conn, [plain({"id": lead["id"], "event": "moved", "why": "merged", **target})])
+        await holding.hold_again(conn, [lead])

@@ -7,6 +7,7 @@ from uuid import UUID
 
 from sqlalchemy.ext.asyncio import AsyncConnection
 
+from services.routing import folding
 from services.routing.domain import ladder
 from services.routing.policy import Policy
 from services.routing.store import reading, writing
@@ -35,13 +36,38 @@ async def open_cases(
         {**_row(id_, issue, policy, root, ranks), "traceparent": traces.get(id_) or current_traceparent()}
         for id_, issue in issues
     ]
+    previous = await _lift_recurring(conn, policy, rows)
     await conn.execute(writing.INSERT_CASES, {"rows": [{**r, "climb": None, "first": r["climb"].first} for r in rows]})
-    own = {row["id"] for row in rows if row["own"]}
-    finds = {}
-    if own:
-        found = await conn.execute(writing.OWN_POSTS, {"rows": [{**r, "climb": None} for r in rows if r["id"] in own]})
-        finds = {str(f.id): f for f in found}
-    await writing.move(conn, [_opening_move(row, finds.get(row["id"])) for row in rows])
+    await folding.attach(conn, previous)
+    own = [{**r, "climb": None} for r in rows if r["own"]]
+    finds = {str(f.id): f for f in await conn.execute(writing.OWN_POSTS, {"rows": own})} if own else {}
+    folds = await folding.plan(conn, policy, [{**r, "climb": None} for r in rows if r["mergeable"]])
+    folded = {str(id_) for fold in folds for id_ in fold.fresh}
+    _put_leads(rows, folds)
+    await writing.move(conn, [_opening_move(row, finds.get(row["id"])) for row in rows if row["id"] not in folded])
+    for fold in folds:
+        await folding.fold(conn, fold)
+
+
+async def _lift_recurring(
+    conn: AsyncConnection, policy: Policy, rows: Sequence[dict[str, Any]]
+) -> dict[str, list[UUID]]:
+    """What comes to the same place once too often starts one level higher; gives the earlier cases of each."""
+    usual = [{**row, "climb": None} for row in rows if row["recurs"]]
+    earlier = await folding.earlier(conn, policy, usual)
+    again = [row for row in rows if row["recurs"] and (row["place"], row["category"]) in earlier]
+    for row in again:
+        row["climb"] = ladder.recurring(row["climb"])
+        row["start_rank"] = max(row["start_rank"], row["climb"].first)
+    return {row["id"]: earlier[row["place"], row["category"]] for row in again}
+
+
+def _put_leads(rows: Sequence[dict[str, Any]], folds: Sequence[folding.Fold]) -> None:
+    """A case that speaks for others from the first moment starts where all of them belong."""
+    leads = {str(fold.lead["id"]): fold.lead for fold in folds if fold.lead["hop"] == 0}
+    for row in rows:
+        if lead := leads.get(row["id"]):
+            row["climb"] = ladder.opening(lead["place_rank"], row["start_rank"])
 
 
 def _row(id_: UUID, issue: IssueReported, policy: Policy, root: UUID, ranks: dict[UUID, int]) -> dict[str, Any]:
@@ -64,7 +90,14 @@ def _row(id_: UUID, issue: IssueReported, policy: Policy, root: UUID, ranks: dic
         "about_leader": issue.about_leader,
         "climb": ladder.opening(ranks[place], start, about_leader=issue.about_leader and issue.place is not None),
         "total": policy.microseconds(terms.total),
+        "mergeable": issue.mergeable and _is_usual(issue),
+        "recurs": _is_usual(issue),
     }
+
+
+def _is_usual(issue: IssueReported) -> bool:
+    """Neither an emergency, which waits for nobody, nor a complaint about a leader, nor a leader's own find."""
+    return issue.urgency != "emergency" and issue.place is not None and not issue.about_leader and not issue.own
 
 
 def _opening_move(row: dict[str, Any], find: Any) -> dict[str, Any]:

@@ -181,6 +181,21 @@ class Supervision(_Model):
     review: TermField = Field(default_factory=lambda: Term.parse("3wd"))
 
 
+class Storm(_Model):
+    """So many reports of one item within the time, under one grid of the level, are one case."""
+
+    reports: int = Field(ge=2, le=1000)
+    level: Level
+    within: TermField
+
+
+class Recurrence(_Model):
+    """The same item at the same place for the so-manieth time within the time starts one level higher."""
+
+    times: int = Field(ge=2, le=100)
+    within: TermField
+
+
 def _default_whistle() -> Whistle:
     return Whistle.model_validate(yaml.safe_load((HERE / "default.yaml").read_text())["whistle"])
 
@@ -201,6 +216,8 @@ class Policy(_Model):
     supervision: Supervision = Field(default_factory=Supervision)
     load: Annotated[int, Field(ge=1, le=1000)] = 20
     """Open cases in one person's hands that are still not too many."""
+    storm: Storm | None = None
+    recurrence: Recurrence | None = None
     pace: PaceUnits | None = None
 
     @property

@@ -44,6 +44,10 @@ def faults(policy: "Policy", items: Mapping[str, Item]) -> Iterator[FieldError]:
     yield from _wait(policy, "silence", policy.silence)
     yield from _wait(policy, "question", policy.question)
     yield from _length(policy, ("reopen",), policy.reopen)
+    if policy.storm:
+        yield from _length(policy, ("storm", "within"), policy.storm.within)
+    if policy.recurrence:
+        yield from _length(policy, ("recurrence", "within"), policy.recurrence.within)
     yield from _whistle(policy)
     yield from _length(policy, ("supervision", "review"), policy.supervision.review)
 

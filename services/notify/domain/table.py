@@ -22,6 +22,10 @@ def _handed_up(fact: Any) -> bool:
     return bool(fact.reason == "escalated")
 
 
+def _folded_as_it_came(fact: Any) -> bool:
+    return bool(fact.how == "merged" and fact.hop == 0)
+
+
 def _done(fact: Any) -> bool:
     return fact.how in ("resolved", "own")
 
@@ -51,6 +55,7 @@ CASE: tuple[Row, ...] = (
     Row(HOP_OPENS, "unreachable", Who.COMMUNITY_DESK, "{case}.{hop}", skip="unreachable", per_hop=True),
     Row(("CaseOpened",), "emergency", Who.ALARM, "{case}", loud=True, only=lambda f: f.urgency == "emergency"),
     Row(("CaseOpened",), "received", Who.REPORTER, "{case}:{seq}", Hold.RESIDENT, only=lambda f: not f.own),
+    Row(("CaseClosed",), "received", Who.REPORTER, "{case}:{seq}", Hold.RESIDENT, only=_folded_as_it_came),
     Row(ACCEPTS, "accepted", Who.REPORTER, "{case}:{seq}", Hold.RESIDENT, by="promised_by"),
     Row(("CaseSuspended",), "suspended", Who.REPORTER, "{case}:{seq}", Hold.RESIDENT, by="until"),
     Row(("CaseExtended",), "extended", Who.REPORTER, "{case}:{seq}", Hold.RESIDENT, by="until"),
@@ -137,6 +142,14 @@ STALE: Mapping[str, frozenset[str]] = {
     "MeetingHeld": _MEETING,
 }
 """Event → the reasons that are no longer true after it, so that what still waits for them is dropped."""
+
+
+def stale(event: str, fact: Any) -> frozenset[str]:
+    """The reasons that are no longer true after an event. Whoever's issue is merged with others is still told that it
+    was received."""
+    reasons = STALE.get(event, frozenset())
+    return reasons - {"received"} if event == "CaseClosed" and fact.how == "merged" else reasons
+
 
 RESIDENT_SPOKE = frozenset({"CaseReplied", "CaseReopened"})
 """Events that are the resident's own act."""
