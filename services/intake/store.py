@@ -97,8 +97,7 @@ SELECT a.id, array_agg(DISTINCT found.number ORDER BY found.number) AS numbers
 
 # Who may read: command and a code's holder everything; the reporter and who typed it; posts on the place's
 # way up, their present stand-ins, and bound members; an unplaced one only the district's desk.
-# When the reporter ticked `about_leader`, nobody with a post at the place's own grid.
-# Officers of departments that were whistled for.
+# When the reporter ticked `about_leader`, nobody with a post at the place's own grid. Officers of whistled departments.
 _MINE = """
 WITH mine AS (
     SELECT s.grid, s.kind FROM directory.v1_post s WHERE s.person = :person
@@ -306,7 +305,7 @@ def _plain(value: Any) -> Any:
 
 
 async def find_alike(conn: AsyncConnection, issues: Sequence[UUID]) -> dict[UUID, list[str]]:
-    """Numbers of likely duplicates, by issue: of the last 24 hours, or under the same number of another system."""
+    """Numbers of likely duplicates, by issue: of the last 24 hours, or with the same number in another system."""
     return {row.id: list(row.numbers) for row in await conn.execute(ALIKE, {"ids": issues})}
 
 
