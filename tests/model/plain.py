@@ -45,6 +45,7 @@ BOUND = {f"{C}-L1-M1-S1-U1": "P046"}
 UNREACHABLE = {"P021"}
 H = timedelta(hours=1)
 WD = timedelta(days=1)
+REST = 4 * H
 TERMS: dict[str, dict[int, tuple[tuple[str, timedelta] | None, tuple[str, timedelta] | None]]] = {
     "ordinary": {
         1: (("volunteer", 4 * H), ("volunteer", 24 * H)),
@@ -69,6 +70,11 @@ TOTAL = {"ordinary": timedelta(days=7), "urgent": timedelta(hours=24), "emergenc
 
 def rank_of(grid: str) -> int:
     return RANKS.get(grid) or {"L": 4, "M": 3, "S": 2, "U": 1}[grid.rsplit("-", 1)[1][0]]
+
+
+def common(one: str, other: str) -> str:
+    """The lowest grid above both, or one of them."""
+    return next(grid for rank, grid in sorted(path(one).items()) if path(other).get(rank) == grid)
 
 
 def path(place: str) -> dict[int, str]:
@@ -119,6 +125,18 @@ class Clock:
             self.left = max(timedelta(0), self.left - open_time(self.calendar, self.since, now))
         self.by = self.remind = None
 
+    def sleep(self, now: datetime) -> None:
+        """Until it is woken, then with what is left, at least four hours of a longer term."""
+        self.pause(now)
+        self.left = max(self.left, min(REST, self.term))
+
+    def begin_again(self) -> None:
+        """The days have changed."""
+        if self.by is not None:
+            self.by = due(self.calendar, self.since, self.left)
+        if self.remind is not None:
+            self.remind = due(self.calendar, self.since, self.left - self.term / 4)
+
     def resume(self, now: datetime) -> None:
         self.since = now
         self.by = due(self.calendar, now, self.left)
@@ -132,6 +150,18 @@ class Hop:
     holder: str | None
     ended_by: str | None = None
     skipped: str | None = None
+    grid: str = ""
+    bound: bool = False
+
+
+@dataclass
+class Plea:
+    """What somebody asked for at a hop and somebody else has to grant."""
+
+    act: str
+    by: str
+    hop: int
+    until: datetime | None
 
 
 @dataclass
@@ -163,6 +193,9 @@ class Case:
     reopened_at: int = 0
     supervised: bool = False
     listed: bool = False
+    followed: bool = False
+    plea: Plea | None = None
+    extension_asked: int = 0
     version: int = 0
     kinds: list[str] = field(default_factory=list)
 
@@ -194,8 +227,7 @@ class Case:
     def pick(self, first: int, top: int, now: datetime) -> tuple[list[Hop], tuple[int, str] | None]:
         """The skipped levels and who is next, or nobody."""
         skipped = []
-        hour = now.astimezone(CHINA).hour
-        night = self.urgency == "urgent" and (hour >= 22 or hour < 7)
+        night = self.is_night(now)
         for rank in range(first, top + 1):
             grid = path(self.place).get(rank)
             if grid is None:
@@ -233,7 +265,7 @@ class Case:
         if self.hops and self.hops[-1].ended_by is None and self.hops[-1].skipped is None:
             self.hops[-1].ended_by = why
         self.rank, self.holder = taken
-        self.hops += [*skipped, Hop(self.rank, self.holder)]
+        self.hops += [*skipped, Hop(self.rank, self.holder, grid=path(self.place)[self.rank])]
         self.phase, self.on_hold = ("accepted" if accepted else "assigned"), None
         self.closed_how = self.closed_at = self.wait_by = None
         self.nags = []
@@ -262,7 +294,7 @@ class Case:
                 if self.phase == "resolved":
                     self.close("unanswered", "resolved", now)
                 else:
-                    self.resume(now)
+                    self.resume(now, "woken" if self.on_hold == "suspended" else "replied")
             promised = self.opened + TOTAL[self.urgency]
             if promised <= now and not self.listed and self.phase in ("assigned", "accepted"):
                 self.listed = self.supervised = True
@@ -320,6 +352,80 @@ class Case:
         self.supervised = True
         self.kinds.append("supervised")
 
+    # -- acts that take two, and ends that a desk gives ---------------------------------------------------
+    def waits(self) -> Plea | None:
+        """What waits for a second person: nothing that was asked at an earlier hop."""
+        here = self.plea is not None and self.plea.hop == len(self.hops) and self.phase in ("assigned", "accepted")
+        return self.plea if here else None
+
+    def ask_for(self, act: str, by: str, until: datetime | None) -> None:
+        self.plea = Plea(act, by, len(self.hops), until)
+        if act == "extend":
+            self.extension_asked = len(self.hops)
+        self.kinds.append("requested")
+
+    def decided(self, kind: str) -> None:
+        self.plea = None
+        self.kinds.append(kind)
+
+    def suspend(self, until: datetime, now: datetime) -> None:
+        for clock in (self.accept, self.resolve):
+            if clock:
+                clock.sleep(now)
+        self.on_hold, self.wait_by, self.nags = "suspended", until, []
+        self.version += 1
+
+    def extend(self, until: datetime, now: datetime) -> None:
+        left = until - now
+        self.resolve = Clock("natural", now, left, left, until, until - left / 4)
+
+    def move_on(self, why: str, first: int, now: datetime, *, clocks: bool = True) -> None:
+        """To another hand without climbing; what sleeps sleeps on."""
+        until = self.wait_by if self.on_hold == "suspended" else None
+        self.go("moved", why, first, max(first, 5), now, clocks=clocks)
+        if until is not None:
+            for clock in (self.accept, self.resolve):
+                if clock:
+                    clock.pause(now)
+            self.on_hold, self.wait_by = "suspended", until
+            self.version += 1
+            self.kinds.append("held")
+
+    def joined(self, place: str, now: datetime) -> None:
+        """Another case follows this one, which belongs where both do."""
+        self.followed = True
+        self.kinds.append("joined")
+        self.place = common(self.place, place)
+        if self.rank < rank_of(self.place):
+            self.move_on("merged", rank_of(self.place), now)
+
+    def below(self) -> Hop | None:
+        """The last one below who had it since the last "no"; nobody, if it was given back before."""
+        if any(hop.ended_by == "returned" for hop in self.hops):
+            return None
+        mine = [h for h in self.hops[self.reopened_at :] if h.holder and h.rank < self.rank]
+        return next((h for h in reversed(mine) if path(self.place).get(h.rank) == h.grid), None)
+
+    def give_back(self, now: datetime) -> None:
+        last = self.below()
+        assert last is not None
+        assert last.holder is not None
+        seats = []
+        for who in self.candidates(last.grid):
+            stand_in = self.district.away.get(who)
+            away = who in self.district.away and (stand_in is None or stand_in in self.district.away)
+            seats.append(None if away else stand_in or who)
+        member = last.bound and BOUND.get(last.grid) == last.holder
+        if last.holder in DESKS or member or (last.holder in seats and last.holder not in UNREACHABLE):
+            self.go("returned", "returned", 0, 0, now, to=(last.rank, last.holder))
+            self.bound = self.hops[-1].bound = last.holder not in DESKS and last.bound
+        else:
+            self.go("returned", "returned", last.rank, self.rank, now)
+
+    def is_night(self, now: datetime) -> bool:
+        hour = now.astimezone(CHINA).hour
+        return self.urgency == "urgent" and (hour >= 22 or hour < 7)
+
     def holder_left(self) -> bool:
         """Whether the holder is not there any more: as leader, party post or stand-in."""
         if self.holder in DESKS or self.bound or self.phase not in ("assigned", "accepted"):
@@ -354,8 +460,8 @@ class Case:
             hop = self.hops[number]
             handed_on = hop.ended_by in ("escalated", "accept_timeout", "resolve_timeout")
             mine = any(hop is each for each in self.held(person))
-            grid = path(self.place)[hop.rank]
-            there = hop.holder in DESKS or BOUND.get(grid) == person or self.district.seated(grid, person)
+            there = hop.holder in DESKS or BOUND.get(hop.grid) == person or self.district.seated(hop.grid, person)
+            mine = mine and path(self.place).get(hop.rank) == hop.grid
             if number >= self.reopened_at and handed_on and mine and there:
                 return hop.rank, str(hop.holder)
         if self.is_bound(person) and person not in self.recused:
