@@ -2,8 +2,8 @@
 
 from shared.migrate import sql_beside
 
-revision = "routing_0010"
-down_revision = "routing_0009"
+revision = "routing_0011"
+down_revision = "routing_0010"
 
 
 def upgrade() -> None:
