@@ -123,6 +123,22 @@ MUTANTS = (
         'ELSE {SEATED_AT.format(grid="h.grid", person=":person")} END',
         "ELSE true END",
     ),
+    Mutant("given back twice", STATES, "return state.can_return", "return state.phase in OPEN"),
+    Mutant("the asker grants it himself", STATES, "return awaited(act, state) and ASKER in relations", "return False"),
+    Mutant("a second extension in one stay", STATES, "return state.can_extend", "return True"),
+    Mutant("a case that others follow is withdrawn", STATES, "return not state.followed", "return True"),
+    Mutant(
+        "what is merged stays where it stood",
+        "services/routing/followers.py",
+        'if lead["rank"] < common["rank"] and not stays:',
+        "if False:",
+    ),
+    Mutant(
+        "what sleeps wakes in the next hand",
+        HOLDING,
+        'await hold(conn, [case["id"] for case in asleep], "suspended")',
+        "pass",
+    ),
     Mutant(
         "a whistle does not stop the clock",
         WHISTLES,
