@@ -7,7 +7,7 @@ from uuid import UUID
 
 from sqlalchemy.ext.asyncio import AsyncConnection
 
-from services.routing import folding
+from services.routing import folding, holding
 from services.routing.domain import ladder
 from services.routing.policy import Policy
 from services.routing.store import reading, writing
@@ -115,18 +115,23 @@ def _opening_move(row: dict[str, Any], find: Any) -> dict[str, Any]:
 
 
 async def place_cases(conn: AsyncConnection, placed: Sequence[tuple[UUID, UUID]]) -> None:
-    """The desk said where issues belong: their cases go to the start level there. Tells CaseMoved."""
+    """The desk said where issues belong: their cases go to the start level there, and what holds one goes on holding
+    it. One with an open whistle stays where it was blown. Tells CaseMoved and CaseHeld."""
     await writing.lock_ladder(conn)
-    moves = []
+    moves, moved = [], []
     ranks = {row.id: row.rank for row in await conn.execute(writing.GRID_RANKS, {"ids": [p for _, p in placed]})}
     for id_, place in placed:
         case = await writing.lock_case(conn, id_)
         if case is None or case["phase"] not in ("assigned", "accepted"):
             continue
         await conn.execute(writing.PLACE, {"id": id_, "place": place})
+        if case["on_hold"] == "whistle":
+            continue
+        moved.append(case)
         climb = ladder.opening(ranks[place], case["start_rank"], about_leader=case["about_leader"])
         moves.append({"id": str(id_), "event": "moved", "why": "moved", "first": climb.first, "top": climb.top})
     await writing.move(conn, moves)
+    await holding.hold_again(conn, moved)
 
 
 async def open_task(conn: AsyncConnection, task: TaskMade) -> None:

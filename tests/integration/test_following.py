@@ -237,3 +237,28 @@ async def test_a_merged_community_s_whistle_belongs_to_the_other_desk(world: Wor
     done = await world.call("POST", path, "P005", json={"version": version, "reason": "不用了"})
     assert done.status_code == 200, done.text
     assert (await issue.case())["on_hold"] is None
+
+
+async def test_case_07_a_case_put_at_another_grid_and_back_is_told_at_once_and_no_old_deadline_fires(
+    world: World,
+) -> None:
+    issue = await world.report(U1)
+    path = f"/api/intake/issues/{issue.id}/place"
+    first = (await issue.case())["accept_by"]
+    for hours, grid, holder in ((1, U2, "P018"), (1, U1, "P016")):
+        await world.advance(hours=hours)
+        assert (await world.call("PUT", path, "P003", json={"grid": grid})).status_code == 200
+        await world.settle()
+        assert await issue.holder() == holder
+    assert [who for reason, who in await issue.told() if reason == "assigned"] == ["P016", "P018", "P016"]
+    await world.advance(hours=2.5)
+    case = await issue.case()
+    assert (case["holder"]["id"], case["now"] > first, len(case["hops"])) == ("P016", True, 3)
+
+
+async def test_whoever_sits_at_no_desk_above_both_places_puts_nothing_elsewhere(world: World) -> None:
+    issue = await world.report(U1)
+    path = f"/api/intake/issues/{issue.id}/place"
+    for who, grid in (("P006", U2), ("P003", "150902-01-02"), ("P016", U2)):
+        assert (await world.call("PUT", path, who, json={"grid": grid})).status_code in (403, 404)
+    assert await issue.holder() == "P016"
