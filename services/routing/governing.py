@@ -217,6 +217,7 @@ async def end_maintenance(conn: AsyncConnection, decision: Decision) -> int:
     ids = await _ids(conn, store.RENEW)
     await conn.execute(store.WAIT_LONGER, {"since": since[0]})
     await conn.execute(store.WHISTLES_LONGER, {"since": since[0]})
+    await conn.execute(store.REVIEWS_LONGER, {"since": since[0]})
     await writing.tell(conn, [{"id": str(id_), "event": "renewed"} for id_ in ids])
     await _decide(conn, decision, "maintenance-off", detail={"cases": len(ids)})
     return len(ids)

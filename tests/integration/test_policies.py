@@ -431,6 +431,19 @@ async def test_after_maintenance_a_resident_has_as_long_to_answer_as_before(worl
     assert (await issue.case())["closed_how"] == "unanswered"
 
 
+async def test_after_maintenance_what_is_supervised_is_looked_at_again_later_by_as_long(world: World) -> None:
+    issue = await world.report(VILLAGE)
+    await world.sql("UPDATE routing.cases SET supervised_at = clock_now(), supervised_why = 'promise'")
+    await world.run_jobs()
+    review = "SELECT review_at FROM routing.supervised WHERE id = CAST(:id AS uuid)"
+    before = await world.scalar(review, id=issue.id)
+    await maintain(world, on=True)
+    await world.advance(hours=5)
+    await maintain(world, on=False)
+    later = (await world.scalar(review, id=issue.id)) - before
+    assert timedelta(hours=5) <= later < timedelta(hours=5, minutes=1)
+
+
 async def test_a_suspended_case_wakes_on_its_day_whether_there_was_maintenance_or_not(world: World) -> None:
     issue = await world.report(U1)
     await issue.act("suspend", "P016", until="2026-12-01T10:00:00+08:00", reason="上冻了")

@@ -65,6 +65,7 @@ def test_working_days_need_their_calendar() -> None:
     found = errors(DEFAULT.replace('  workday: {hours: "00:00-24:00", days: working}\n', ""))
     assert ("urgencies.ordinary.accept.community", 26) in found
     assert ("whistle.confirm", 54) in found
+    assert "supervision.review" in dict(found)
 
 
 def test_open_hours_that_need_years_are_too_long_though_natural_ones_would_not_be() -> None:

@@ -159,3 +159,6 @@ UPDATE whistles SET report_in_by = report_in_by + lost.time, result_by = result_
   FROM (SELECT public.clock_now() - CAST(:since AS timestamptz) AS time) lost
  WHERE next_at IS NOT NULL
 """)
+REVIEWS_LONGER = text(
+    "UPDATE supervised SET review_at = review_at + (public.clock_now() - CAST(:since AS timestamptz))"
+)
