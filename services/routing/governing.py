@@ -74,8 +74,10 @@ async def use_policy(
     await conn.execute(store.SAVE_TERMS, list(_terms(policy, calendars)))
     hours = {id_: policy.calendars[name].parsed() for name, id_ in calendars.items()}
     await use_calendars(conn, hours, holidays)
+    before = (await conn.execute(store.IN_FORCE)).scalar_one_or_none()
     await conn.execute(store.PUT_IN_FORCE, {"id": policy.id})
-    await _decide(conn, decision, "policy", policy=policy.id)
+    if decision != Decision() or before != policy.id:  # a start with the policy it had decides nothing
+        await _decide(conn, decision, "policy", policy=policy.id)
 
 
 async def _calendars_of(conn: AsyncConnection, policy: Policy) -> dict[str, str]:

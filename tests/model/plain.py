@@ -45,6 +45,7 @@ BOUND = {f"{C}-L1-M1-S1-U1": "P046"}
 UNREACHABLE = {"P021"}
 H = timedelta(hours=1)
 WD = timedelta(days=1)
+MOMENT = timedelta(seconds=5)
 REST = 4 * H
 TERMS: dict[str, dict[int, tuple[tuple[str, timedelta] | None, tuple[str, timedelta] | None]]] = {
     "ordinary": {
@@ -129,6 +130,12 @@ class Clock:
         """Until it is woken, then with what is left, at least four hours of a longer term."""
         self.pause(now)
         self.left = max(self.left, min(REST, self.term))
+
+    def on_the_dot(self, real: datetime | None) -> None:
+        """When a term ends with the day, a moment decides between that evening and the next morning, and no open time
+        lies between them. The model has no such moments, and takes the system's."""
+        if self.by and real and open_time(self.calendar, min(self.by, real), max(self.by, real)) < MOMENT:
+            self.by = real
 
     def begin_again(self) -> None:
         """The days have changed."""

@@ -612,8 +612,10 @@ class CaseMachine(Machine):
         assert kinds == m.kinds, f"{kinds} != {m.kinds}"
         assert events == list(range(1, len(kinds) + 1)), "one event per history row, without gaps"
         assert (case["version"], case["supervised_at"] is not None) == (m.version, m.supervised)
-        self.same_time(case["accept_by"], m.accept.by if m.accept else None)
-        self.same_time(case["resolve_by"], m.resolve.by if m.resolve else None)
+        for clock, real in ((m.accept, case["accept_by"]), (m.resolve, case["resolve_by"])):
+            if clock:
+                clock.on_the_dot(real)
+            self.same_time(real, clock.by if clock else None)
         self.same_time(case["wait_by"], m.wait_by)
 
     def hop_holder(self, hop: Any) -> str | None:

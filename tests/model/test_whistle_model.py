@@ -14,7 +14,7 @@ from hypothesis.stateful import initialize, precondition, rule
 from services.routing import blowing, commands, deliberating, jobs, whistling
 from services.routing.blowing import Blow
 from services.routing.commands import Answered, Wish
-from services.routing.store import reading
+from services.routing.store import supervising
 from shared.attaching import Photos
 from shared.auth import Principal
 from shared.contracts import REGISTRY
@@ -601,7 +601,7 @@ class WhistleMachine(Machine):
         for event in events:
             REGISTRY[event["type"]].model_validate(event["data"])
         async with transaction(self.system.routing.engine) as conn:
-            listed = await reading.supervision(conn, person=None, everything=True, grid=None, after=None, limit=200)
+            listed = await supervising.listed(conn, person=None, everything=True, grid=None, after=None, limit=200)
         return {
             "cases": {row["id"]: row for row in await rows("SELECT * FROM routing.cases")},
             "whistles": {row["id"]: row for row in await rows("SELECT * FROM routing.whistles")},
