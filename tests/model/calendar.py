@@ -5,6 +5,7 @@ from zoneinfo import ZoneInfo
 
 CHINA = ZoneInfo("Asia/Shanghai")
 HOURS = {"volunteer": (7, 22), "workday": (0, 24)}
+MOMENT = timedelta(seconds=5)
 OWN: dict[date, bool] = {}
 """Days on which the district's own calendar says otherwise: worked or not."""
 HOLIDAYS = {(2026, 1, 1), (2026, 1, 2), (2026, 10, 1), (2026, 10, 2)}
@@ -43,3 +44,11 @@ def open_time(calendar: str, since: datetime, until: datetime) -> timedelta:
     for opens, closes in open_spans(calendar, since):
         total += max(timedelta(0), min(closes, until) - max(opens, since))
     return total
+
+
+def on_the_dot(calendar: str, real: datetime | None, model: datetime | None) -> datetime | None:
+    """When a term ends with the day, a moment decides between that evening and the next morning, and no open time lies
+    between them. The model has no such moments, and takes the system's."""
+    if real and model and open_time(calendar, min(real, model), max(real, model)) < MOMENT:
+        return real
+    return model

@@ -45,7 +45,6 @@ BOUND = {f"{C}-L1-M1-S1-U1": "P046"}
 UNREACHABLE = {"P021"}
 H = timedelta(hours=1)
 WD = timedelta(days=1)
-MOMENT = timedelta(seconds=5)
 REST = 4 * H
 TERMS: dict[str, dict[int, tuple[tuple[str, timedelta] | None, tuple[str, timedelta] | None]]] = {
     "ordinary": {
@@ -98,6 +97,11 @@ class District:
         secretary = [C] if person == "P005" else []
         return [grid for (grid, _), who in self.posts.items() if who == person] + desks + secretary
 
+    def grids_of(self, person: str) -> set[str]:
+        """Where the person has a post, or stands in for who has."""
+        covered = [who for who, stand_in in self.away.items() if stand_in == person]
+        return {grid for who in (person, *covered) for grid in self.posts_of(who)}
+
     def seated(self, grid: str, person: str) -> bool:
         """Whether the person is there now, or stands in for somebody who should be."""
         posted = [who for (at, _), who in self.posts.items() if at == grid]
@@ -130,12 +134,6 @@ class Clock:
         """Until it is woken, then with what is left, at least four hours of a longer term."""
         self.pause(now)
         self.left = max(self.left, min(REST, self.term))
-
-    def on_the_dot(self, real: datetime | None) -> None:
-        """When a term ends with the day, a moment decides between that evening and the next morning, and no open time
-        lies between them. The model has no such moments, and takes the system's."""
-        if self.by and real and open_time(self.calendar, min(self.by, real), max(self.by, real)) < MOMENT:
-            self.by = real
 
     def begin_again(self) -> None:
         """The days have changed."""
@@ -452,8 +450,7 @@ class Case:
     def sees(self, person: str) -> bool:
         if self.holds(person) or self.held(person):
             return True
-        covered = [who for who, stand_in in self.district.away.items() if stand_in == person]
-        grids = {grid for who in (person, *covered) for grid in self.district.posts_of(who)}
+        grids = self.district.grids_of(person)
         if self.about_leader and person != self.reporter and (person in self.recused or self.place in grids):
             return False
         above = grids & set(path(self.place).values())

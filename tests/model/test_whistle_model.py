@@ -22,6 +22,7 @@ from shared.contracts.issue import IssueReported
 from shared.db import transaction
 from shared.embedded import Endpoints
 from shared.ids import new_id
+from tests.model.calendar import on_the_dot
 from tests.model.plain import DESKS, C, District
 from tests.model.system import NEAR, START, Machine, walk
 from tests.model.whistles import ACTS, CONFIRM, DECIDE, OFFICERS, TERMS, Blown, Town, Whistle, due_by
@@ -564,8 +565,8 @@ class WhistleMachine(Machine):
         assert (row["rank"], holder, row["noes"], row["version"]) == (m.rank, m.holder, m.noes, m.version)
         assert (str(row["topic"]) if row["topic"] else None) == m.topic
         assert (row["supervised_at"] is not None) == m.supervised
-        self.same_time(row["accept_by"], m.accept.by if m.accept else None)
-        self.same_time(row["resolve_by"], m.resolve.by if m.resolve else None)
+        self.same_clock(m.accept, row["accept_by"])
+        self.same_clock(m.resolve, row["resolve_by"])
         self.same_time(row["wait_by"], m.wait_by)
         assert found["history"].get(row["id"], []) == m.kinds
         events = [event for event in found["events"] if event["subject"] == row["id"]]
@@ -577,7 +578,10 @@ class WhistleMachine(Machine):
         assert (row["overdue"], row["disputed"], row["extended"]) == (w.overdue, w.disputed, w.extended)
         assert (row["returns"], row["transfers"], row["version"]) == (w.returns, w.transfers, w.version)
         assert max(row["returns"], row["transfers"]) <= 2
-        for name in ("report_in_by", "result_by", "confirm_by", "decide_by"):
+        report_in, result = TERMS[w.occasion]
+        clocks = {"report_in_by": report_in, "result_by": result, "confirm_by": CONFIRM, "decide_by": DECIDE}
+        for name, (calendar, _) in clocks.items():
+            setattr(w, name, on_the_dot(calendar, row[name], getattr(w, name)))
             self.same_time(row[name], getattr(w, name))
         assert (row["reported_in_at"] is not None) == w.reported_in
         assert row["supervised_why"] == w.supervised
