@@ -26,7 +26,6 @@ from bench import (
     lateness,
     memory_idle,
     pipeline,
-    policy_replay,
     relaying,
     reports,
     reports_to_phones,
@@ -51,7 +50,6 @@ MODULES = (
     slot_earliest,
     auditor,
     rush,
-    policy_replay,
 )
 ROWS: dict[str, Callable[[Bench], Awaitable[Row]]] = (
     {module.NAME: module.measure for module in MODULES} | lateness.ROWS | reports.ROWS | reports_to_phones.ROWS

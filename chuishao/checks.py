@@ -33,9 +33,6 @@ DISKS = {"postgres": "数据库", "kafka": "消息队列", "photos": "照片", "
 DISK_WARNS, DISK_FAILS = 2**31, 2**26
 """Bytes of room."""
 
-LISTED = 10
-"""Names a line lists at most."""
-
 
 @dataclass(frozen=True, slots=True)
 class Finding:
@@ -131,10 +128,7 @@ async def _outboxes(target: Target) -> list[Finding]:
 
 async def _deadlines(target: Target) -> list[Finding]:
     async with as_owner(target) as conn:
-        since = await store.maintained(conn)
         waiting = await store.overdue(conn)
-    if since is not None:
-        return [Finding("deadlines", "warn", f"从 {date_time(since)} 起在维护，期限都停着：chuishao maintenance off")]
     late = waiting.seconds > LATE_SECONDS
     text = f"{waiting.rows} 件到点没动，最久 {span(waiting.seconds)}" if late else "没有到点没动的"
     return [Finding("deadlines", "fail" if late else "ok", text)]
@@ -181,9 +175,7 @@ async def _district(target: Target) -> list[Finding]:
 async def _vacancies(conn: AsyncConnection) -> list[Finding]:
     levels = await store.vacancies(conn)
     text = "，".join(f"{level_name(level)} {vacant}/{grids}" for level, grids, vacant in levels)
-    some = await store.vacant_grids(conn, LISTED + 1)
-    text = f"没有人的网格：{text}" if text else "还没有网格"
-    found = [Finding("vacancies", "ok", f"{text}；{_some(some)}" if some else text)]
+    found = [Finding("vacancies", "ok", f"没有人的网格：{text}" if text else "还没有网格")]
     desks = await store.empty_desks(conn)
     if desks:
         # From community up the desk is the last to be tried: an empty one leaves a case with nobody.
@@ -194,13 +186,7 @@ async def _vacancies(conn: AsyncConnection) -> list[Finding]:
 async def _people(conn: AsyncConnection) -> list[Finding]:
     nobody = await store.unreachable(conn)
     text = f"{len(nobody)} 个有岗位的人收不到消息：{_some(nobody)}" if nobody else "有岗位的人都收得到消息"
-    many = await store.overloaded(conn)
-    people = _some([f"{no}（{cases}）" for no, cases in many])
-    load = f"{len(many)} 个人手上的事太多：{people}" if many else "没有谁手上的事太多"
-    return [
-        Finding("channels", "warn" if nobody else "ok", text),
-        Finding("load", "warn" if many else "ok", load),
-    ]
+    return [Finding("channels", "warn" if nobody else "ok", text)]
 
 
 async def _disks(target: Target) -> list[Finding]:
@@ -215,7 +201,7 @@ async def _disks(target: Target) -> list[Finding]:
     return found
 
 
-def _some(names: list[str], most: int = LISTED) -> str:
+def _some(names: list[str], most: int = 10) -> str:
     return "、".join(names[:most]) + (" …" if len(names) > most else "")
 
 

@@ -9,23 +9,7 @@ from typing import Annotated
 
 import typer
 
-from chuishao.commands import (
-    calendar,
-    clock,
-    district,
-    doctor,
-    keys,
-    maintenance,
-    outbox,
-    phone,
-    policy,
-    quarantine,
-    serve,
-    story,
-    token,
-    up,
-    watch,
-)
+from chuishao.commands import clock, district, doctor, keys, outbox, phone, quarantine, serve, story, token, up, watch
 
 app = typer.Typer(
     name="chuishao",
@@ -42,9 +26,6 @@ app.command()(token.token)
 app.command()(clock.clock)
 app.command()(doctor.doctor)
 app.add_typer(district.app, name="district")
-app.add_typer(policy.app, name="policy")
-app.add_typer(calendar.app, name="calendar")
-app.add_typer(maintenance.app, name="maintenance")
 app.add_typer(quarantine.app, name="quarantine")
 app.add_typer(outbox.app, name="outbox")
 app.add_typer(keys.app, name="keys")

@@ -78,7 +78,6 @@ SELECT (SELECT count(*) FROM notify.message
      + (SELECT count(*) FROM notify.card_update WHERE next_at <= now())
      + (SELECT count(*) FROM sandbox.report WHERE next_at IS NOT NULL)
 """)
-MAINTAINED = text("SELECT since FROM routing.maintenance")
 CALENDARS = text("""
 SELECT calendar, published_until,
        extract(epoch FROM published_until - public.clock_now())::float / 86400 AS days
@@ -95,18 +94,9 @@ SELECT g.level, count(*) AS grids, count(*) FILTER (WHERE NOT EXISTS (
         SELECT FROM directory.v1_post s WHERE s.grid = g.id AND s.kind IN ('leader', 'party'))) AS vacant
   FROM directory.v1_grid g WHERE g.rank <= 4 AND g.void_at IS NULL GROUP BY g.level, g.rank ORDER BY g.rank
 """)
-VACANT_GRIDS = text("""
-SELECT g.code FROM directory.v1_grid g WHERE g.rank <= 4 AND g.void_at IS NULL
-   AND NOT EXISTS (SELECT FROM directory.v1_post s WHERE s.grid = g.id AND s.kind <> 'secretary')
- ORDER BY g.code LIMIT :most
-""")
 EMPTY_DESKS = text("""
 SELECT g.code FROM directory.v1_grid g WHERE g.rank >= 5 AND g.void_at IS NULL
    AND NOT EXISTS (SELECT FROM directory.v1_post s WHERE s.grid = g.id AND s.kind = 'desk') ORDER BY g.code
-""")
-OVERLOADED = text("""
-SELECT p.no, o.cases FROM routing.v1_overload o JOIN directory.v1_person p ON p.id = o.person
- ORDER BY o.cases DESC, p.no
 """)
 LAST_AUDIT = text("SELECT extract(epoch FROM now() - looked_at)::float FROM notify.audit")
 UNREACHABLE = text("""
@@ -293,12 +283,6 @@ async def quarantined(conn: AsyncConnection, schema: str) -> int:
     return int((await conn.exec_driver_sql(QUARANTINED.format(schema=schema))).scalar_one())
 
 
-async def maintained(conn: AsyncConnection) -> datetime | None:
-    """Since when deadlines stand still, or None."""
-    found: datetime | None = (await conn.execute(MAINTAINED)).scalar_one_or_none()
-    return found
-
-
 async def overdue(conn: AsyncConnection) -> Waiting:
     """Cases with a deadline that has passed and not been acted on."""
     row = (await conn.execute(OVERDUE)).one()
@@ -325,19 +309,9 @@ async def vacancies(conn: AsyncConnection) -> list[tuple[str, int, int]]:
     return [(row.level, row.grids, row.vacant) for row in await conn.execute(VACANT)]
 
 
-async def vacant_grids(conn: AsyncConnection, most: int) -> list[str]:
-    """Codes of grids below community where nobody could take a case, the first by code."""
-    return list((await conn.execute(VACANT_GRIDS, {"most": most})).scalars())
-
-
 async def empty_desks(conn: AsyncConnection) -> list[str]:
     """Codes of grids from community up at whose desk nobody sits."""
     return list((await conn.execute(EMPTY_DESKS)).scalars())
-
-
-async def overloaded(conn: AsyncConnection) -> list[tuple[str, int]]:
-    """编号 of people with more open cases in hand than the policy finds good, and how many; most first."""
-    return [(row.no, row.cases) for row in await conn.execute(OVERLOADED)]
 
 
 async def unreachable(conn: AsyncConnection) -> list[str]:

@@ -33,7 +33,7 @@ from services.notify.commands import use_policy as use_notify_policy
 from services.notify.domain.templates import registered
 from services.routing.app import service as routing
 from services.routing.governing import policy_in_force, use_policy
-from services.routing.policy import parse_text, read_source
+from services.routing.policy import load
 from shared.db import make_engine, service_url, transaction
 from shared.edge import Protocol, nowhere
 from shared.keys import Keys
@@ -101,9 +101,8 @@ async def put_policy(owner: AsyncEngine, policy: str | None) -> str:
         present = await policy_in_force(conn)
         if policy is None and present is not None:
             return present
-        source = read_source(policy or "default")
-        wanted = parse_text(source)
-        await use_policy(conn, wanted, source=source)
+        wanted = load(policy or "default")
+        await use_policy(conn, wanted)
     # Others keep their own settings under the same names; a district's file rules over the ladder only.
     quick = wanted.pace is not None
     async with transaction(owner) as conn:

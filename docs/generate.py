@@ -1,8 +1,8 @@
 """`python docs/generate.py [--check]`: writes what documents say from the code.
 
 These are the settings in the README, the services in `docs/architecture.md`, the acts and clocks in `docs/whistle.md`
-and `docs/deliberation.md`, the acts in `docs/ladder.md`, and all of `docs/states.md`, `docs/events.md` and
-`docs/asyncapi.yaml`. `--check` writes nothing and fails when something is not up to date.
+and `docs/deliberation.md`, and all of `docs/states.md`, `docs/events.md` and `docs/asyncapi.yaml`. `--check` writes
+nothing and fails when something is not up to date.
 """
 
 import ast
@@ -34,7 +34,6 @@ ASYNCAPI = ROOT / "docs" / "asyncapi.yaml"
 SETTINGS = ROOT / "shared" / "settings.py"
 ARCHITECTURE = ROOT / "docs" / "architecture.md"
 WHISTLE = ROOT / "docs" / "whistle.md"
-LADDER = ROOT / "docs" / "ladder.md"
 DELIBERATION = ROOT / "docs" / "deliberation.md"
 
 CHINESE = {
@@ -83,8 +82,6 @@ CASE_WHO = {
     cases.BOUND: "bound member 包联党员",
     cases.REPORTER: "resident 居民",
     cases.DESK: "desk above 上面的值班台",
-    cases.AUTHORITY: "desk from community up 社区及以上值班台",
-    cases.SENIOR: "post at a level above 上级岗位",
     cases.CLOCK: "clock 时钟",
 }
 WHISTLE_WHO = {
@@ -133,20 +130,19 @@ stateDiagram-v2
     direction LR
     [*] --> assigned
     assigned --> accepted: accept, claim
-    assigned --> assigned: escalate, return, timeout
-    accepted --> assigned: escalate, return, timeout
+    assigned --> assigned: escalate, timeout
+    accepted --> assigned: escalate, timeout
     accepted --> resolved: resolve
     resolved --> assigned: answer "no"
     resolved --> closed: answer "yes" or "partly", silence
-    assigned --> closed: withdraw, merge, out-of-scope, hand-over
-    accepted --> closed: withdraw, merge, out-of-scope, hand-over
+    assigned --> closed: withdraw
+    accepted --> closed: withdraw
     resolved --> closed: withdraw
     closed --> assigned: answer "no" to an unanswered one
 ```
 
-`on_hold` lies beside the phase and says why the clocks stand still. An act somebody else grants takes two calls of the
-same interface: the first asks, and while it waits the case shows its `request`; whoever may grant it calls it too, or
-`decline`. Whoever asked may not grant, and what is not decided lapses with the stay it was asked in.
+`on_hold` lies beside the phase and says why the clocks stand still. An act in *italics* has its place in the table and
+is not open to anybody yet.
 
 {cases}
 
@@ -204,11 +200,12 @@ def _default(value: ast.expr | None) -> str:
 
 def case_table() -> str:
     """The acts on a case."""
-    rows = [["act", "中文", "who may", "who grants", "phase", "on hold", "then"]]
+    rows = [["act", "中文", "who may", "phase", "on hold", "then"]]
     for act in cases.ACTS.values():
+        name = f"`{act.name}`" if act.offered else f"*{act.name}*"
         holds = ", ".join(hold or "–" for hold in HOLDS if hold in act.on_hold)
-        who, granted, phases = _among(CASE_WHO, act.by), _among(CASE_WHO, act.granted_by), _among(PHASES, act.phases)
-        rows.append([f"`{act.name}`", act.zh, who, granted or "–", phases, holds, act.then or "as before"])
+        who, phases = _among(CASE_WHO, act.by), _among(PHASES, act.phases)
+        rows.append([name, act.zh, who, phases, holds, act.then or "as before"])
     return _table(rows)
 
 
@@ -370,7 +367,6 @@ def wanted() -> dict[Path, str]:
             seats=seats_table(),
             clocks=meeting_clocks_table(),
         ),
-        LADDER: _filled(LADDER, acts=case_table()),
         STATES: states,
         EVENTS: events_page(),
         ASYNCAPI: asyncapi_text(),

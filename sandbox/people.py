@@ -16,15 +16,13 @@ from sandbox import store
 from sandbox.addresses import address_digest
 from sandbox.receipts import client
 from sandbox.schemas import Person
-from shared.auth import Principal, Role
+from shared.auth import Principal
 from shared.db import transaction
 from shared.providers import providers
 from shared.service import Context
 
 KEPT = 60.0
 """Seconds (real time) for which it is remembered whose telephones these are."""
-ROLES: Mapping[str, Role] = {"command": "command", "admin": "admin"}
-"""Kinds of people who are nobody of the workbook."""
 LATELY, POLL, HEARTBEAT = 30.0, 0.5, 15.0
 """Seconds (real time): how far back a live listener looks, how often, and how often it says that it is still there."""
 
@@ -71,8 +69,8 @@ def _known(context: Context, people: Sequence[Person]) -> Phones:
 
 def principal(person: Person) -> Principal:
     """As whom one signs in."""
-    if role := ROLES.get(person.kind):
-        return Principal(role=role)
+    if person.kind == "command":
+        return Principal(role="command")
     no = None if person.kind == "resident" else person.no
     return Principal(UUID(person.id) if person.id else None, no, department=person.department)
 

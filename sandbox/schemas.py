@@ -22,7 +22,7 @@ class ControlIn(Schema):
 
 
 class Person(BaseModel):
-    """A demonstration person as notify tells of them; `no` is a 编号, `resident` or a role."""
+    """A demonstration person as notify tells of them; `no` is a 编号, or `resident`, or `command`."""
 
     no: str
     id: str | None

@@ -51,7 +51,6 @@ FIELD_ERROR = {
     "properties": {
         "loc": {"type": "array", "items": {"anyOf": [{"type": "string"}, {"type": "integer"}]}},
         "msg": {"type": "string"},
-        "line": {"type": "integer", "description": "of a text that was sent, from 1"},
     },
 }
 

@@ -21,17 +21,11 @@ MEDIA_TYPE = "application/problem+json"
 
 @dataclass(frozen=True)
 class FieldError:
-    """One field that was refused. `loc` is the path of names from `body`, `query` or `path`; `line`: where in a text
-    that was sent, counted from 1."""
+    """One field that was refused. `loc` is the path of names from `body`, `query` or `path`."""
 
     loc: tuple[str | int, ...]
     zh: str
     en: str
-    line: int | None = None
-
-    def as_json(self) -> dict[str, Any]:
-        told = {"loc": list(self.loc), "msg": f"{self.zh} / {self.en}"}
-        return told if self.line is None else {**told, "line": self.line}
 
 
 @dataclass
@@ -168,24 +162,18 @@ def respond(problem: Problem, instance: str = "") -> Response:
         "detail": "; ".join(f"{'.'.join(map(str, e.loc))}: {e.zh} / {e.en}" for e in problem.errors)
         or f"{problem.zh} / {problem.en}",
         "instance": instance,
-        "errors": [e.as_json() for e in problem.errors],
+        "errors": [{"loc": list(e.loc), "msg": f"{e.zh} / {e.en}"} for e in problem.errors],
         **problem.extra,
     }
     content = orjson.dumps(body, default=str)
     return Response(content, problem.status, headers=dict(problem.headers), media_type=MEDIA_TYPE)
 
 
-def words(item: Mapping[str, Any]) -> tuple[str, str]:
-    """An error of pydantic as a person reads it, in Chinese and English."""
-    told: tuple[str, str] = item.get("ctx", {}).get("messages") or _MESSAGES.get(item["type"], _ANY)
-    return told
-
-
 def from_validation(error: RequestValidationError) -> Problem:
     """pydantic's errors with their place, without what was sent: it may hold personal data."""
     found = []
     for item in error.errors():
-        zh, en = words(item)
+        zh, en = item["ctx"]["messages"] if "messages" in item.get("ctx", {}) else _MESSAGES.get(item["type"], _ANY)
         loc = tuple(part for part in item["loc"] if not (item["type"] == "json_invalid" and isinstance(part, int)))
         found.append(FieldError(loc, zh, en))
     return invalid_fields(found)

@@ -6,15 +6,12 @@ from uuid import UUID
 from fastapi import APIRouter, Depends, Query
 from pydantic import BaseModel, Field
 
-from services.directory import commands, grids, place_store, store, vacancy_store
+from services.directory import commands, place_store, store
 from services.directory.commands import Absence
 from services.directory.domain.codes import code_of
 from services.directory.domain.posts import PostKind
-from services.directory.grids import NewGrid
 from services.directory.place_store import Wanted
 from services.directory.store import GridFilter
-from services.directory.vacancy_store import KINDS, Scope
-from shared.auth import Principal
 from shared.db import transaction
 from shared.http import (
     PAGE,
@@ -22,7 +19,6 @@ from shared.http import (
     Code,
     Ctx,
     Cursor,
-    FreeText,
     IdempotencyKey,
     Limit,
     Route,
@@ -34,11 +30,9 @@ from shared.http import (
 from shared.idempotency import once
 from shared.problems import forbidden, invalid, not_found
 
-OVERSEERS = ("command", "admin")
 router = APIRouter(route_class=Route)
 
 Level = Literal["district", "subdistrict", "community", "large", "middle", "small", "micro"]
-Label = Annotated[FreeText, Field(max_length=60)]
 Number = Annotated[str, Field(min_length=1, max_length=48)]
 
 
@@ -52,42 +46,10 @@ class PostBody(Schema):
     person: Number | None
 
 
-class GridBody(Schema):
-    code: Code
-    level: Literal["subdistrict", "community", "large", "middle", "small", "micro"]
-    label: Label
-    parent: Code
-    village: bool = False
-    kind: Literal["block", "courtyard"] | None = None
-    households: Annotated[int, Field(ge=0, le=100_000, strict=True)] | None = None
-    lng: Annotated[float, Field(ge=-180, le=180)] | None = None
-    lat: Annotated[float, Field(ge=-90, le=90)] | None = None
-    takes: Annotated[list[Code], Field(max_length=500)] = Field(default_factory=list)
-
-
-class MoveBody(Schema):
-    parent: Code
-    label: Label | None = None
-
-
-class VoidBody(Schema):
-    into: Code | None = None
-
-
 # Refusals come in this order: 401, 404, 403, 422. So who may is asked before the body is read.
 async def may_set_absence(no: str, caller: Caller, ctx: Ctx) -> None:
     async with transaction(ctx.engine) as conn:
         await commands.may_set_absence(conn, caller, no)
-
-
-async def may_change_tree(caller: Caller, ctx: Ctx) -> None:
-    async with transaction(ctx.engine) as conn:
-        await grids.may_change_tree(conn, caller)
-
-
-async def may_change_grid(code: str, caller: Caller, ctx: Ctx) -> None:
-    async with transaction(ctx.engine) as conn:
-        await grids.may_change_tree(conn, caller, code)
 
 
 async def may_set_post(code: str, caller: Caller, ctx: Ctx) -> None:
@@ -125,40 +87,6 @@ async def list_grids(
         grids = await store.list_grids(conn, wanted, after[0] if after else None, limit + 1)
         shown = page(grids, limit, lambda grid: (str(grid["id"]),))
         return {**shown, "items": await commands.grid_answers(conn, caller, shown["items"])}
-
-
-@router.post("/grids", status_code=201, dependencies=[Depends(may_change_tree)])
-async def add_grid(body: GridBody, caller: Caller, ctx: Ctx, key: IdempotencyKey = None) -> Any:
-    request = f"POST grid {body.model_dump_json()}".encode()
-
-    async def act() -> tuple[int, dict[str, Any]]:
-        new = NewGrid(**body.model_dump(exclude={"takes"}))
-        return 201, await grids.add_grid(conn, caller, new, body.takes)
-
-    async with transaction(ctx.engine) as conn:
-        return (await once(conn, ctx.keys, caller.key, key, request, act))[1]
-
-
-@router.put("/grids/{code}", dependencies=[Depends(may_change_grid)])
-async def move_grid(code: str, body: MoveBody, caller: Caller, ctx: Ctx, key: IdempotencyKey = None) -> Any:
-    request = f"PUT grid {code} {body.model_dump_json()}".encode()
-
-    async def act() -> tuple[int, dict[str, Any]]:
-        return 200, await grids.move_grid(conn, caller, code, body.parent, body.label)
-
-    async with transaction(ctx.engine) as conn:
-        return (await once(conn, ctx.keys, caller.key, key, request, act))[1]
-
-
-@router.post("/grids/{code}/void", dependencies=[Depends(may_change_grid)])
-async def void_grid(code: str, body: VoidBody, caller: Caller, ctx: Ctx, key: IdempotencyKey = None) -> Any:
-    request = f"void grid {code} {body.model_dump_json()}".encode()
-
-    async def act() -> tuple[int, dict[str, Any]]:
-        return 200, await grids.void_grid(conn, code, body.into)
-
-    async with transaction(ctx.engine) as conn:
-        return (await once(conn, ctx.keys, caller.key, key, request, act))[1]
 
 
 # Open to anybody: whoever reports has to name the place before anyone knows who they are.
@@ -240,39 +168,6 @@ async def put_post(
 
     async with transaction(ctx.engine) as conn:
         return (await once(conn, ctx.keys, caller.key, key, request, act))[1]
-
-
-async def overseer(caller: Caller, ctx: Ctx) -> Principal:
-    """Command, administrators, and whoever sits at a desk."""
-    async with transaction(ctx.engine) as conn:
-        if caller.role not in OVERSEERS and not await vacancy_store.has_desk(conn, caller.person):
-            raise forbidden()
-    return caller
-
-
-@router.get("/vacancies")
-async def list_vacancies(
-    caller: Annotated[Principal, Depends(overseer)],
-    ctx: Ctx,
-    grid: str | None = None,
-    kind: Literal["vacant", "unreachable", "overloaded"] | None = None,
-    cursor: Cursor = None,
-    limit: Limit = PAGE,
-) -> dict[str, Any]:
-    """Grids where nobody could take a case, people with a post whom no channel reaches, and those with too many open
-    cases in hand; `counts` are those of all pages."""
-    after = decode_cursor(cursor, KINDS.index, UUID, lambda no: no and code_of(no))
-    async with transaction(ctx.engine) as conn:
-        above = await store.find_grid(conn, grid) if grid is not None else None
-        if grid is not None and above is None:
-            raise invalid(("query", "grid"), "没有这个网格", "names an unknown grid")
-        scope = Scope(caller.role in OVERSEERS, caller.person, above["id"] if above else None)
-        rows = await vacancy_store.vacancies(conn, scope, kind, after, limit + 1)
-        counts = await vacancy_store.counts(conn, scope)
-    shown = page(rows, limit, lambda row: (KINDS[row["ord"]], str(row["id"]), row["person"] or ""))
-    names = ("grid", "level", "label", "post", "person", "cases")
-    items = [{"kind": KINDS[row["ord"]], **{name: row[name] for name in names}} for row in shown["items"]]
-    return {**shown, "items": items, "counts": counts}
 
 
 @router.get("/departments", dependencies=[Depends(staff)])

@@ -9,7 +9,7 @@ from uuid import UUID
 from sqlalchemy import RowMapping
 from sqlalchemy.ext.asyncio import AsyncConnection
 
-from services.directory import grid_store, store
+from services.directory import store
 from services.directory.domain.posts import PostKind, may_stand, shown_posts
 from shared.auth import Principal
 from shared.contracts.directory import AbsenceChanged, PostChanged
@@ -110,9 +110,8 @@ async def _tell_absence(conn: AsyncConnection, person: UUID) -> None:
 
 # -- posts ----------------------------------------------------------------------------------------------
 async def may_set_post(conn: AsyncConnection, caller: Principal, code: str) -> None:
-    """Administrators and command may. Raises not-found for a grid there never was, forbidden for anybody else."""
-    if await grid_store.node(conn, code) is None:
-        raise not_found()
+    """Administrators and command may. Raises not-found for an unknown grid, forbidden for anybody else."""
+    await known_grid(conn, code)
     if caller.role not in ("admin", "command"):
         raise forbidden()
 
@@ -123,12 +122,10 @@ async def set_post(
     """Gives a post to a person, or leaves it vacant; whoever held it before leaves it.
 
     Who may is `may_set_post`. Tells PostChanged for each who left, or once when nobody did.
-    Raises invalid, also for a void grid.
+    Raises not-found, invalid.
     """
     await conn.execute(LADDER_EXCLUSIVE)
-    grid = await store.find_grid(conn, code)
-    if grid is None:
-        raise invalid(("path", "code"), "这个网格已作废", "is a grid that was voided")
+    grid = await known_grid(conn, code)
     if not may_stand(kind, grid["level"]):
         raise invalid(("path", "kind"), "这一层级没有这种岗位", "is no post of this level")
     now = await _known_person(conn, ("body", "person"), no)

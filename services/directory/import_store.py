@@ -7,7 +7,6 @@ from uuid import UUID
 from sqlalchemy import text
 from sqlalchemy.ext.asyncio import AsyncConnection
 
-from services.directory.grid_store import FILL_PATHS
 from shared.db import LADDER_EXCLUSIVE
 
 SEARCH_PATH = text("SET LOCAL search_path = directory, public")
@@ -54,6 +53,18 @@ VOID_GRIDS = text(
     " AND NOT EXISTS (SELECT FROM new_grid n WHERE n.id = grid.id)"
 )
 CLEAR_PATHS = text("DELETE FROM path")
+# A void grid still climbs along its old parents, but nothing climbs to it.
+FILL_PATHS = text(
+    """
+    INSERT INTO path (grid, rank, up)
+    WITH RECURSIVE climb (grid, up, parent) AS (
+      SELECT id, id, parent FROM grid
+      UNION ALL
+      SELECT climb.grid, g.id, g.parent FROM climb JOIN grid g ON g.id = climb.parent
+    )
+    SELECT climb.grid, g.rank, g.id FROM climb JOIN grid g ON g.id = climb.up WHERE g.void_at IS NULL
+    """
+)
 
 # A number belongs to whom the workbook says; an earlier owner keeps everything else.
 FREE_PHONES = text(
@@ -166,7 +177,7 @@ async def merge_tree(conn: AsyncConnection) -> int:
     await conn.execute(MERGE_GRIDS)
     voided = (await conn.execute(VOID_GRIDS)).rowcount
     await conn.execute(CLEAR_PATHS)
-    await conn.execute(FILL_PATHS, {"grids": None})
+    await conn.execute(FILL_PATHS)
     return voided
 
 

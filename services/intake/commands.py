@@ -19,7 +19,7 @@ from shared.grouping import Grouped
 from shared.idempotency import Answer, Asked, once, once_each
 from shared.messaging.events import NewEvent
 from shared.messaging.outbox import publish
-from shared.problems import Problem, forbidden, invalid, not_found, unauthorized
+from shared.problems import Problem, forbidden, invalid, not_found, unauthorized, wrong_state
 from shared.service import Context
 from shared.telemetry import current_traceparent
 
@@ -308,10 +308,10 @@ async def _refusal(conn: AsyncConnection, caller: Principal, issue: UUID) -> Exc
 
 
 async def place_issue(context: Context, caller: Principal, issue: UUID, code: str, request: Request) -> Answer:
-    """Says where an issue belongs that fitted no grid, or was put at a wrong one.
+    """Says where an issue belongs that fitted no grid.
 
-    Who may: the district's desk, a desk above the grid named (and above where it is now), command. Changes: the issue's
-    place; nothing when it is there already. Tells: IssuePlaced. Errors: 404, 403, 422 for a grid that is none.
+    Who may: the district's desk, a desk above the grid named, command. Changes: the issue's place, once.
+    Tells: IssuePlaced. Errors: 404, 403, 422 for a grid that is none, 409 `wrong-state` when it has a place.
     """
     body = str(issue).encode() + b"\0" + request.body
     async with transaction(context.engine) as conn:
@@ -323,12 +323,12 @@ async def _place(conn: AsyncConnection, caller: Principal, issue: UUID, code: st
     grid = await store.find_grid(conn, code)
     if row is None:
         raise not_found()
-    for place in {grid.id if grid else None, row.place or (grid.id if grid else None)}:
-        if caller.role != "command" and not await store.may_place(conn, caller.person, place):
-            raise await _refusal(conn, caller, issue)
+    if caller.role != "command" and not await store.may_place(conn, caller.person, grid.id if grid else None):
+        raise await _refusal(conn, caller, issue)
     if grid is None:
         raise invalid(("body", "grid"), "没有这个网格", "is not a grid")
-    if row.place != grid.id:
-        seq = await store.set_place(conn, issue, grid.id, caller.key)
-        await publish(conn, [NewEvent(issue, seq, IssuePlaced(place=grid.id))])
+    if row.place is not None:
+        raise wrong_state("placed", [])
+    seq = await store.set_place(conn, issue, grid.id, caller.key)
+    await publish(conn, [NewEvent(issue, seq, IssuePlaced(place=grid.id))])
     return 200, {"id": str(issue), "number": row.number, "place": {"grid": grid.code, "label": grid.label}}

@@ -129,14 +129,8 @@ class PlacedOut(BaseModel):
     place: PlaceOut
 
 
-class ExternalOut(BaseModel):
-    system: str
-    number: str
-
-
 class IssueOut(BaseModel):
-    """`place` is null until it is known; `told` is how the place was told, unless by a grid's code; `external` is its
-    number in the system it came from."""
+    """`place` is null until it is known; `told` is how the place was told, unless by a grid's code."""
 
     id: UUID
     number: str
@@ -147,13 +141,11 @@ class IssueOut(BaseModel):
     attachments: list[UUID]
     reported_at: datetime
     reporter: dict[str, str | None] | None
-    external: ExternalOut | None
 
     @classmethod
     def of(cls, seen: SeenIssue) -> Self:
         issue = seen.issue
         placed = PlaceOut(grid=issue.grid, label=issue.label or "") if issue.grid else None
-        system, number = issue.external_system, issue.external_number
         return cls(
             id=issue.id,
             number=issue.number,
@@ -164,7 +156,6 @@ class IssueOut(BaseModel):
             attachments=list(issue.attachments),
             reported_at=issue.reported_at,
             reporter=seen.reporter,
-            external=ExternalOut(system=system, number=number) if system and number else None,
         )
 
 

@@ -88,16 +88,14 @@ SELECT a.id, array_agg(DISTINCT found.number ORDER BY found.number) AS numbers
     UNION ALL
     (SELECT number, id FROM issue WHERE middle = a.middle AND category = a.category AND id < a.id
         AND reported_at > public.clock_now() - interval '24 h' ORDER BY id DESC LIMIT 3)
-    UNION ALL
-    (SELECT number, id FROM issue WHERE external_number = a.external_number AND external_system = a.external_system
-        AND id < a.id ORDER BY id DESC LIMIT 3)
 ) found
  WHERE a.id = ANY(:ids) GROUP BY a.id
 """).bindparams(bindparam("ids", type_=ARRAY(Uuid)))
 
 # Who may read: command and a code's holder everything; the reporter and who typed it; posts on the place's
 # way up, their present stand-ins, and bound members; an unplaced one only the district's desk.
-# When the reporter ticked `about_leader`, nobody with a post at the place's own grid. Officers of whistled departments.
+# When the reporter ticked `about_leader`, nobody with a post at the place's own grid.
+# Officers of departments that were whistled for.
 _MINE = """
 WITH mine AS (
     SELECT s.grid, s.kind FROM directory.v1_post s WHERE s.person = :person
@@ -110,7 +108,7 @@ WITH mine AS (
 """
 _READ = f"""{_MINE}
 SELECT i.id, i.number, i.category, i.text, i.address, i.lng, i.lat, i.reported_at, i.may_contact, i.reporter,
-       i.external_system, i.external_number, g.code AS grid, g.label, coalesce(i.reporter = :person, false) AS is_mine,
+       g.code AS grid, g.label, coalesce(i.reporter = :person, false) AS is_mine,
        ARRAY(SELECT a.id FROM attachment a WHERE a.thing = i.id AND a.use = 'report' ORDER BY a.ord) AS attachments
   FROM issue i LEFT JOIN directory.v1_grid g ON g.id = i.place
  WHERE /*which*/ AND (
@@ -218,8 +216,6 @@ class Seen:
     reported_at: datetime
     may_contact: bool
     reporter: UUID
-    external_system: str | None
-    external_number: str | None
     grid: str | None
     label: str | None
     is_mine: bool
@@ -305,7 +301,7 @@ def _plain(value: Any) -> Any:
 
 
 async def find_alike(conn: AsyncConnection, issues: Sequence[UUID]) -> dict[UUID, list[str]]:
-    """Numbers of likely duplicates, by issue: of the last 24 hours, or with the same number in another system."""
+    """Numbers of likely duplicates of the last 24 hours, by issue."""
     return {row.id: list(row.numbers) for row in await conn.execute(ALIKE, {"ids": issues})}
 
 

@@ -29,18 +29,15 @@ RESIDENT_PHONE = "19900009999"
 
 
 async def people(conn: AsyncConnection, keys: Keys) -> list[DemonstrationPerson]:
-    """Who has a part in what happens at one telling place, one resident, the district's command and an
-    administrator, with their addresses. The vault logs that they were opened."""
+    """Who has a part in what happens at one telling place, one resident and the district's command, with their
+    addresses. The vault logs that they were opened."""
     here = (await conn.execute(store.TELLING_PLACE)).scalar_one_or_none()
     known = [_person(row) for row in await store.all_rows(conn, store.PEOPLE, here=here)]
     resident = DemonstrationPerson(no="resident", id=await _resident(conn, keys), title="居民", kind="resident")
     found = [resident, *known]
     addresses = await _addresses(conn, keys, [person.id for person in found if person.id])
-    roles = (
-        DemonstrationPerson(no="command", title="区指挥中心", kind="command"),
-        DemonstrationPerson(no="admin", title="系统管理员", kind="admin"),
-    )
-    return [*(p.model_copy(update={"addresses": addresses.get(p.id, {})}) for p in found), *roles]
+    command = DemonstrationPerson(no="command", title="区指挥中心", kind="command")
+    return [*(p.model_copy(update={"addresses": addresses.get(p.id, {})}) for p in found), command]
 
 
 def _person(row: Row[Any]) -> DemonstrationPerson:

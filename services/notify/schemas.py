@@ -41,11 +41,11 @@ class MessagesOut(BaseModel):
     next: str | None
 
 
-Kind = Literal["resident", "leader", "desk", "secretary", "seat", "department", "command", "admin"]
+Kind = Literal["resident", "leader", "desk", "secretary", "seat", "department", "command"]
 
 
 class DemonstrationPerson(BaseModel):
-    """Somebody to sign in as; `no` is a 编号, `resident` or a role. For the sandbox only."""
+    """Somebody to sign in as; `no` is a 编号, or `resident`, or `command`. For the sandbox only."""
 
     no: str
     id: UUID | None = None

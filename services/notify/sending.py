@@ -34,8 +34,6 @@ log = structlog.get_logger()
 
 LEASE = 15.0
 """Seconds (real time) after which a call without an end counts as orphaned; longer than any call may take."""
-AHEAD = 2000
-"""How far ahead turns are dealt among persons."""
 OPERATOR = Counter(
     "chuishao_provider_refusals_total", "Refusals that need the operator; the log has the code", ["channel"]
 )
@@ -100,7 +98,7 @@ async def claim(context: Context, batch: int) -> list[Call]:
     Those that every channel refused fail. Tells MessageFailed."""
     async with transaction(context.engine) as conn:
         await store.gather(conn)
-        due = await store.all_rows(conn, store.DUE, batch=batch, ahead=AHEAD)
+        due = await store.all_rows(conn, store.DUE, batch=batch)
         if not due:
             return []
         view = await _look(conn, context.keys, due, "send")

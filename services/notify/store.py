@@ -60,11 +60,6 @@ LAST_ASSIGNED = text(
     " WHERE reason = 'assigned' AND NOT urgent AND state <> 'expired'"
     " AND person = ANY(:persons) AND not_before > :since GROUP BY person"
 )
-LAST_ALIKE = text(
-    "SELECT DISTINCT person, params ->> 'category' AS item FROM message"
-    " WHERE reason = 'assigned' AND urgent AND state <> 'expired'"
-    " AND person = ANY(:persons) AND not_before > :since"
-)
 # One message per key: a repeated event tells nobody twice.
 INSERT = text(
     "INSERT INTO message (key, person, template, reason, issue, issues, hop, params, urgent, channel, traceparent,"
@@ -255,13 +250,6 @@ async def last_assigned(
 ) -> dict[UUID, datetime]:
     rows = await all_rows(conn, LAST_ASSIGNED, persons=persons, since=now - window)
     return {row.person: row.slot for row in rows}
-
-
-async def last_alike(
-    conn: AsyncConnection, persons: Sequence[UUID], now: datetime, window: timedelta
-) -> set[tuple[UUID, str]]:
-    """Of which items these persons were told at once within the window."""
-    return {(row.person, row.item) for row in await all_rows(conn, LAST_ALIKE, persons=persons, since=now - window)}
 
 
 async def gather(conn: AsyncConnection) -> None:

@@ -1,7 +1,6 @@
 """Telling people: what the events of others make notify say to whom."""
 
-from collections.abc import Collection, Mapping, Sequence
-from datetime import datetime
+from collections.abc import Mapping, Sequence
 from typing import Any
 from uuid import UUID
 
@@ -11,9 +10,9 @@ from services.notify import policies, store
 from services.notify.domain.audience import Telling, Who, tell
 from services.notify.domain.policy import Policy
 from services.notify.domain.slots import Wish, slots
-from services.notify.domain.table import RESIDENT_SPOKE, TABLE, closes, stale
+from services.notify.domain.table import RESIDENT_SPOKE, STALE, TABLE, closes
 from shared.contracts.case import CaseEvent, CaseReplyRefused
-from shared.contracts.labels import MERGEABLE, category_label
+from shared.contracts.labels import category_label
 from shared.db import clock_now
 from shared.messaging.events import Event
 
@@ -49,12 +48,12 @@ def _resident_spoke(event: Event) -> bool:
 
 
 async def _drop_stale(conn: AsyncConnection, events: Sequence[Event]) -> None:
-    by_reasons: dict[frozenset[str], list[UUID]] = {}
+    by_name: dict[str, list[UUID]] = {}
     for event in events:
-        by_reasons.setdefault(stale(_name(event), event.data), []).append(_case(event))
-    for reasons, issues in by_reasons.items():
-        if reasons:
-            await conn.execute(store.EXPIRE, {"issues": issues, "reasons": sorted(reasons)})
+        by_name.setdefault(_name(event), []).append(_case(event))
+    for name, issues in by_name.items():
+        if name in STALE:
+            await conn.execute(store.EXPIRE, {"issues": issues, "reasons": sorted(STALE[name])})
 
 
 async def _settle_questions(conn: AsyncConnection, events: Sequence[Event]) -> None:
@@ -81,9 +80,10 @@ async def _queue(
     chosen = [(tellings[i], person) for i, person in told]
     names = await _names(conn, [t for t, _ in chosen])
     said = await store.spoken(conn, list({t.case for t, _ in chosen}))
-    wishes = [_wish(t, person, said.get(t.case)) for t, person in chosen]
-    last, alike = await _last_assigned(conn, wishes, policy, now)
-    when = slots(wishes, last, policy, now, alike)
+    wishes = [
+        Wish(person, t.row.reason == "assigned" and not t.urgent, t.hold, said.get(t.case)) for t, person in chosen
+    ]
+    when = slots(wishes, await _last_assigned(conn, wishes, policy, now), policy, now)
     rows = [
         {
             "key": f"{t.key}:{person}" if t.row.per_person else t.key,
@@ -131,22 +131,10 @@ def _audience_row(i: int, telling: Telling) -> dict[str, Any]:
     }
 
 
-def _wish(telling: Telling, person: UUID, spoke_at: datetime | None) -> Wish:
-    item = str(telling.facts["category"])
-    assigned = telling.row.reason == "assigned"
-    folds = assigned and telling.urgent and item in MERGEABLE
-    return Wish(person, assigned and not telling.urgent, telling.hold, spoke_at, item if folds else None)
-
-
-async def _last_assigned(
-    conn: AsyncConnection, wishes: Sequence[Wish], policy: Policy, now: datetime
-) -> tuple[Mapping[UUID, datetime], Collection[tuple[UUID, str]]]:
-    """The latest slots of those who are to get one more, and of which items they have heard; locked, so that two
-    batches cannot both be "the first"."""
+async def _last_assigned(conn: AsyncConnection, wishes: Sequence[Wish], policy: Policy, now: Any) -> Mapping[UUID, Any]:
+    """The latest slots of those who are to get one more; locked, so that two batches cannot both be "the first"."""
     persons = list({wish.person for wish in wishes if wish.bundles})
-    urgent = list({wish.person for wish in wishes if wish.item})
-    if not policy.bundling or not (persons or urgent):
-        return {}, ()
+    if not persons or not policy.bundling:
+        return {}
     await store.lock(conn, store.BUNDLE_LOCK)
-    last = await store.last_assigned(conn, persons, now, policy.bundling) if persons else {}
-    return last, await store.last_alike(conn, urgent, now, policy.bundling) if urgent else ()
+    return await store.last_assigned(conn, persons, now, policy.bundling)

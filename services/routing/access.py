@@ -7,7 +7,7 @@ from sqlalchemy import RowMapping
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from services.routing.domain import rights
-from services.routing.domain.states import ACTS, DESK, FORMER, HOLDER, State, can, hands
+from services.routing.domain.states import ACTS, DESK, FORMER, HOLDER, State, can
 from services.routing.present import state
 from services.routing.store import reading
 from services.routing.store.reading import Ties
@@ -60,16 +60,15 @@ async def look(conn: AsyncConnection, caller: Principal, row: RowMapping) -> Acc
         reports=ties.reports,
         holds=ties.holds,
         desks=ties.desks,
-        posts=frozenset() if ties.recused else ties.posts,
         bound=ties.bound and not ties.recused,
         claimable=ties.claimable,
-        asked=row["request"] is not None and row["asked_by"] == caller.person,
     )
+    policy = await reading.policy(conn, row["policy"])
     return Access(
         row,
         ties,
         found,
-        state(row, await reading.policy(conn, row["policy"])),
+        state(row, policy.microseconds(policy.reopen)),
         rights.may_know_skips(role=caller.role, desks=ties.desks),
     )
 
@@ -85,7 +84,6 @@ def check_may(found: Access, act: str) -> None:
     longer do is a 409 that tells more."""
     row, mine = ACTS[act], found.relations
     had_it = bool(row.by & {HOLDER, FORMER}) and found.ties.held_hop is not None
-    theirs = hands(row, found.state)
-    on_behalf = HOLDER in theirs and DESK in mine
-    if not (theirs & mine or had_it or on_behalf):
+    on_behalf = HOLDER in row.by and DESK in mine
+    if not (row.by & mine or had_it or on_behalf):
         raise forbidden()

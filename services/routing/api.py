@@ -8,11 +8,11 @@ from fastapi import APIRouter, Depends, Query, Request
 from fastapi.responses import StreamingResponse
 from sqlalchemy.ext.asyncio import AsyncConnection
 
-from services.routing import commands, present, tracking
+from services.routing import commands, present
 from services.routing.access import access, check_may, look, only_reports
 from services.routing.commands import Answered, Effect, Wish
 from services.routing.domain.rights import READERS
-from services.routing.schemas import Act, Answer, Ask, Empty, LevelName, Merge, Phase, Reason, Reply, Resolve
+from services.routing.schemas import Act, Answer, Ask, Empty, Escalate, LevelName, Phase, Reply, Resolve
 from services.routing.store import reading
 from shared.attaching import Photos
 from shared.auth import Principal
@@ -29,6 +29,7 @@ from shared.http import (
     MaybeCaller,
     Route,
     decode_cursor,
+    instant,
     page,
 )
 from shared.live import live_of, stream
@@ -68,7 +69,7 @@ async def list_cases(
             mine=holder == "me",
             phase=phase,
             rank=RANK[level] if level else None,
-            grid=await grid_named(conn, grid),
+            grid=await _grid(conn, grid),
             after=after[0] if after else None,
             limit=limit + 1,
         )
@@ -76,8 +77,7 @@ async def list_cases(
     return page(items, limit, lambda item: (item["id"],))
 
 
-async def grid_named(conn: AsyncConnection, code: str | None) -> UUID | None:
-    """The grid of a filter, by its code; None for none. Raises 422 naming it."""
+async def _grid(conn: AsyncConnection, code: str | None) -> UUID | None:
     if code is None:
         return None
     row = (await conn.execute(reading.GRID_BY_CODE, {"code": code})).one_or_none()
@@ -86,7 +86,7 @@ async def grid_named(conn: AsyncConnection, code: str | None) -> UUID | None:
     return UUID(str(row.id))
 
 
-def may(name: str) -> Any:
+def _may(name: str) -> Any:
     """Dependency: the caller, once it is clear that he may do the act (or was its holder before)."""
 
     async def check(id: UUID, caller: Caller, ctx: Ctx) -> Principal:
@@ -97,7 +97,7 @@ def may(name: str) -> Any:
     return Depends(check)
 
 
-async def do_act(
+async def _act(
     request: Request,
     ctx: Ctx,
     caller: Principal,
@@ -107,64 +107,64 @@ async def do_act(
     effect: Effect,
     key: str | None,
 ) -> dict[str, Any]:
-    wish = Wish(body.version, body.acting_for, body.into if isinstance(body, Merge) else None)
+    wish = Wish(body.version, body.acting_for)
     return await commands.act(ctx, caller, id, name, wish, effect, key, await request.body())
 
 
 @router.post("/cases/{id}/accept")
 async def accept(
     id: UUID,
-    caller: Annotated[Principal, may("accept")],
+    caller: Annotated[Principal, _may("accept")],
     body: Act,
     request: Request,
     ctx: Ctx,
     key: IdempotencyKey = None,
 ) -> dict[str, Any]:
-    return await do_act(request, ctx, caller, id, "accept", body, commands.accept, key)
+    return await _act(request, ctx, caller, id, "accept", body, commands.accept, key)
 
 
 @router.post("/cases/{id}/claim")
 async def claim(
     id: UUID,
-    caller: Annotated[Principal, may("claim")],
+    caller: Annotated[Principal, _may("claim")],
     body: Act,
     request: Request,
     ctx: Ctx,
     key: IdempotencyKey = None,
 ) -> dict[str, Any]:
-    return await do_act(request, ctx, caller, id, "claim", body, commands.claim, key)
+    return await _act(request, ctx, caller, id, "claim", body, commands.claim, key)
 
 
 @router.post("/cases/{id}/escalate")
 async def escalate(
     id: UUID,
-    caller: Annotated[Principal, may("escalate")],
-    body: Reason,
+    caller: Annotated[Principal, _may("escalate")],
+    body: Escalate,
     request: Request,
     ctx: Ctx,
     key: IdempotencyKey = None,
 ) -> dict[str, Any]:
     effect: Effect = lambda conn, a: commands.escalate(conn, a, body.reason)  # noqa: E731
-    return await do_act(request, ctx, caller, id, "escalate", body, effect, key)
+    return await _act(request, ctx, caller, id, "escalate", body, effect, key)
 
 
 @router.post("/cases/{id}/ask")
 async def ask(
     id: UUID,
-    caller: Annotated[Principal, may("ask")],
+    caller: Annotated[Principal, _may("ask")],
     body: Ask,
     request: Request,
     ctx: Ctx,
     key: IdempotencyKey = None,
 ) -> dict[str, Any]:
     effect: Effect = lambda conn, a: commands.ask(conn, a, body.text)  # noqa: E731
-    return await do_act(request, ctx, caller, id, "ask", body, effect, key)
+    return await _act(request, ctx, caller, id, "ask", body, effect, key)
 
 
 @router.post("/cases/{id}/resolve")
 async def resolve(
     id: UUID,
-    caller: Annotated[Principal, may("resolve")],
+    caller: Annotated[Principal, _may("resolve")],
     body: Resolve,
     request: Request,
     ctx: Ctx,
@@ -172,7 +172,37 @@ async def resolve(
 ) -> dict[str, Any]:
     photos = Photos(body.attachments, caller.key)
     effect: Effect = lambda conn, a: commands.resolve(conn, a, body.reply, body.note, photos)  # noqa: E731
-    return await do_act(request, ctx, caller, id, "resolve", body, effect, key)
+    return await _act(request, ctx, caller, id, "resolve", body, effect, key)
+
+
+async def overseer(caller: Caller, ctx: Ctx) -> Principal:
+    """Command, and whoever sits at a desk."""
+    async with transaction(ctx.engine) as conn:
+        if caller.role != "command" and not await reading.is_desk(conn, caller.person):
+            raise forbidden()
+    return caller
+
+
+@router.get("/supervision")
+async def supervision(
+    caller: Annotated[Principal, Depends(overseer)],
+    ctx: Ctx,
+    grid: Code | None = None,
+    cursor: Cursor = None,
+    limit: Limit = PAGE,
+) -> dict[str, Any]:
+    after = decode_cursor(cursor, instant, UUID)
+    async with transaction(ctx.engine) as conn:
+        rows = await reading.supervision(
+            conn,
+            person=caller.person,
+            everything=caller.role == "command",
+            grid=await _grid(conn, grid),
+            after=after,
+            limit=limit + 1,
+        )
+    items = [dict(row) for row in rows]
+    return page(items, limit, lambda item: (item["since"], item["id"]))
 
 
 @router.get("/live")
@@ -224,7 +254,7 @@ async def track(id: UUID, who: Resident, ctx: Ctx) -> dict[str, Any]:
     async with transaction(ctx.engine) as conn:
         if await reading.case(conn, id) is None:
             return present.received(await clock_now(conn))
-        return await tracking.show_track(conn, id)
+        return await commands.show_track(conn, id)
 
 
 async def _resident_act(

@@ -1,47 +1,36 @@
 """The use cases of routing: each is one transaction that writes state, history and event together."""
 
 from collections.abc import Awaitable, Callable, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from typing import Any
 from uuid import UUID
 
 from sqlalchemy import RowMapping
 from sqlalchemy.ext.asyncio import AsyncConnection
 
-from services.routing import followers, present, tracking, whistling
+from services.routing import present, whistling
 from services.routing.access import Access, access, check_may
 from services.routing.domain import ladder
-from services.routing.domain.states import (
-    ACTS,
-    CLOSED,
-    DESK,
-    HOLDER,
-    REPORTER,
-    allows,
-    awaited,
-    can,
-    hands,
-    is_own_request,
-)
+from services.routing.domain.states import ACTS, DESK, HOLDER, REPORTER, allows, can
 from services.routing.policy import Policy
-from services.routing.store import acting, folding, merging, reading, whistles, writing
+from services.routing.store import reading, whistles, writing
 from shared.attaching import Photos, photos_of
 from shared.auth import Principal
 from shared.contracts.levels import DISTRICT
 from shared.db import transaction
 from shared.idempotency import once
-from shared.problems import FieldError, Problem, already_moved, forbidden, invalid, not_found, wrong_state
+from shared.problems import already_moved, forbidden, invalid, not_found, wrong_state
 from shared.service import Context
 
 
 @dataclass(frozen=True)
 class Wish:
-    """An act on a case as asked for: the version that was seen, and whom a desk acts for."""
+    """An act on a case as asked for: the version that was seen, whom a desk acts for, the words."""
 
     version: int
     acting_for: str | None = None
-    into: UUID | None = None
-    """Another case that the act changes as well."""
+    text: str | None = None
+    note: str | None = None
 
 
 @dataclass(frozen=True)
@@ -53,8 +42,6 @@ class Admitted:
     actor: UUID | None
     acting_for: UUID | None
     ties: reading.Ties
-    granting: bool = False
-    """He is the second person of an act that takes two."""
 
     def said(self, event: str, **more: Any) -> dict[str, Any]:
         """A row for `writing.tell`."""
@@ -100,10 +87,7 @@ async def act(
 async def perform(conn: AsyncConnection, caller: Principal, id_: UUID, name: str, wish: Wish, effect: Effect) -> None:
     """The act itself, in whatever transaction it came: by HTTP, or by a text from a telephone."""
     await writing.lock_ladder(conn)
-    if ACTS[name].then == CLOSED:  # ends whistles as well
-        await whistles.lock_place(conn, id_)
-    locked = {each: await writing.lock_case(conn, each) for each in sorted({id_, wish.into or id_})}
-    if locked[id_] is None:
+    if await writing.lock_case(conn, id_) is None:
         raise not_found()
     found = await access(conn, caller, id_)
     check_may(found, name)
@@ -116,41 +100,25 @@ async def show(conn: AsyncConnection, caller: Principal, id_: UUID) -> dict[str,
     shown = present.case(found.case, found.can, hops, skips=found.may_know_skips)
     shown["attachments"] = await photos_of(conn, id_, "resolve")
     shown["whistles"] = await whistles.scalars(conn, whistles.OF_CASE, case=id_)
-    shown["previous"] = await whistles.scalars(conn, folding.PREVIOUS, id=id_)
-    shown["external"] = await merging.external(conn, id_)
     return present.plain(shown)
 
 
 async def _admit(conn: AsyncConnection, caller: Principal, found: Access, name: str, wish: Wish) -> Admitted:
     """State first, then version and hands, as interfaces promise."""
-    row, case, mine = ACTS[name], found.case, found.relations
-    theirs = hands(row, found.state)
-    decides = awaited(row, found.state)
-    granting = decides and bool(theirs & mine)
-    if is_own_request(row, found.state, mine):
-        raise _own_request(found)
-    if not allows(row, found.state) or (decides and not granting):
+    row, case = ACTS[name], found.case
+    if not allows(row, found.state):
         raise wrong_state(case["phase"], found.can, on_hold=case["on_hold"])
     if wish.version != case["version"]:
         raise already_moved(await show(conn, caller, case["id"]), found.can)
     acting_for = None
-    if HOLDER in theirs and HOLDER not in mine and (wish.acting_for is not None or not theirs & mine):
+    if HOLDER in row.by and HOLDER not in found.relations:
         acting_for = await _acting_for(conn, caller, found, wish)
-    elif wish.acting_for is not None and not granting:
+    elif wish.acting_for is not None:
         raise invalid(("body", "for"), "您自己就能办，不用代办", "you hold it yourself")
-    elif not theirs & mine:
+    elif not row.by & found.relations:
         raise already_moved(await show(conn, caller, case["id"]), found.can)
     policy = await reading.policy(conn, case["policy"])
-    return Admitted(case, policy, caller.person, acting_for, found.ties, granting)
-
-
-def _own_request(found: Access) -> Problem:
-    """Whoever asked is not the second person, whomever he says he acts for."""
-    problem = wrong_state(found.case["phase"], found.can, on_hold=found.case["on_hold"])
-    own = FieldError(
-        ("body", "for"), "这是您自己提的，要另一个人同意", "you asked for it yourself: somebody else grants"
-    )
-    return replace(problem, errors=[own])
+    return Admitted(case, policy, caller.person, acting_for, found.ties)
 
 
 async def _acting_for(conn: AsyncConnection, caller: Principal, found: Access, wish: Wish) -> UUID | None:
@@ -204,18 +172,6 @@ async def escalate(conn: AsyncConnection, a: Admitted, reason: str) -> None:
     await _move(conn, a, "escalated", "escalated", first=climb.first, top=climb.top, text=reason)
 
 
-async def return_(conn: AsyncConnection, a: Admitted, reason: str) -> None:
-    """退回: the holder, with a reason, once per case; to the last one below who had it, with a full new term. Is he not
-    there any more, to whoever is next from his level on. Tells CaseReturned."""
-    last = await acting.below(conn, a.case["id"])
-    if last["there"]:
-        names = {"to_rank": "rank", "to_grid": "grid", "to_person": "holder_person", "to_post": "holder_post"}
-        target = {to: last[name] for to, name in names.items()}
-    else:
-        target = {"first": last["rank"], "top": a.case["rank"]}
-    await _move(conn, a, "returned", "returned", text=reason, **target)
-
-
 async def ask(conn: AsyncConnection, a: Admitted, question: str) -> None:
     """A question to the resident: the clocks pause, at most for the policy's days. Tells CaseAsked."""
     wait, nags = a.policy.waits(a.policy.question)
@@ -234,12 +190,10 @@ async def resolve(conn: AsyncConnection, a: Admitted, reply: str, note: str | No
     if a.case["own"]:
         await conn.execute(writing.CLOSE, {"ids": [id_], "how": "own", "ended_by": "resolved", "reply": reply})
         await writing.tell(conn, [a.said("closed", text=reply, detail={"how": "own"})])
-        await followers.ended(conn, [id_], "own")
         return
     wait, nags = a.policy.waits(a.policy.silence)
     await conn.execute(writing.RESOLVE, {"id": id_, "reply": reply, "wait": wait, "nags": nags})
     await writing.tell(conn, [a.said("resolved", text=reply)])
-    await followers.ended(conn, [id_], "resolved")
 
 
 async def _note(conn: AsyncConnection, a: Admitted, note: str) -> None:
@@ -277,7 +231,7 @@ async def resident_act(
 
     async def do() -> tuple[int, dict[str, Any]]:
         await perform_resident(conn, id_, name, person, effect)
-        return 200, await tracking.show_track(conn, id_)
+        return 200, await show_track(conn, id_)
 
     async with transaction(ctx.engine) as conn:
         _, answer = await once(conn, ctx.keys, caller_key, key, f"{id_}/{name}/".encode() + request, do)
@@ -294,10 +248,21 @@ async def perform_resident(conn: AsyncConnection, id_: UUID, name: str, person: 
     case = await reading.case(conn, id_)
     assert case is not None
     policy = await reading.policy(conn, case["policy"])
-    state = present.state(case, policy)
+    state = present.state(case, policy.microseconds(policy.reopen))
     if not allows(ACTS[name], state):
         raise wrong_state(case["phase"], can(state, {REPORTER}), on_hold=case["on_hold"])
     await effect(conn, Admitted(case, policy, person or case["reporter"], None, reading.Ties()))
+
+
+async def show_track(conn: AsyncConnection, id_: UUID) -> dict[str, Any]:
+    row = await reading.case(conn, id_)
+    assert row is not None
+    policy = await reading.policy(conn, row["policy"])
+    state = present.state(row, policy.microseconds(policy.reopen))
+    told: dict[str, Any] = present.track(row, await reading.history(conn, id_), can(state, {REPORTER}))
+    departments = (await conn.execute(whistles.STORY_OF_CASE, {"case": id_})).mappings().all()
+    told["history"] = sorted(told["history"] + present.whistle_lines(departments), key=lambda line: line["at"])
+    return present.plain({**told, "attachments": await photos_of(conn, id_, "resolve")})
 
 
 async def answer(conn: AsyncConnection, a: Admitted, said: Answered) -> None:

@@ -5,8 +5,8 @@ from typing import Any
 
 from sqlalchemy.ext.asyncio import AsyncConnection
 
-from services.routing import deliberating, following, opening, replies
-from shared.contracts.directory import AbsenceChanged, DistrictImported, GridChanged, PostChanged
+from services.routing import deliberating, opening, replies
+from shared.contracts.directory import DistrictImported, PostChanged
 from shared.contracts.issue import IssuePlaced, IssueReported
 from shared.contracts.meeting import TaskMade, TopicEnded, TopicScreened
 from shared.contracts.message import MessageReplied
@@ -25,15 +25,12 @@ async def issues_placed(conn: AsyncConnection, _: Context, events: Sequence[Even
 
 
 async def posts_changed(conn: AsyncConnection, _: Context, events: Sequence[Event]) -> None:
-    await following.posts_changed(conn, {event.data.grid for event in events})
+    for grid in {event.data.grid for event in events}:
+        await opening.move_displaced(conn, grid)
 
 
-async def absences_changed(conn: AsyncConnection, _: Context, events: Sequence[Event]) -> None:
-    await following.absences_changed(conn, {event.data.person for event in events})
-
-
-async def tree_changed(conn: AsyncConnection, _: Context, __: Sequence[Event]) -> None:
-    await following.tree_changed(conn)
+async def district_imported(conn: AsyncConnection, _: Context, __: Sequence[Event]) -> None:
+    await opening.move_displaced(conn, None)
 
 
 async def topics_screened(conn: AsyncConnection, _: Context, events: Sequence[Event]) -> None:
@@ -64,9 +61,7 @@ handlers: dict[Any, Any] = {
     IssueReported: issues_reported,
     IssuePlaced: issues_placed,
     PostChanged: posts_changed,
-    AbsenceChanged: absences_changed,
-    GridChanged: tree_changed,
-    DistrictImported: tree_changed,
+    DistrictImported: district_imported,
     TopicScreened: topics_screened,
     TopicEnded: topics_ended,
     TaskMade: tasks_made,

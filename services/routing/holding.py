@@ -39,22 +39,6 @@ async def hold(conn: AsyncConnection, cases: Sequence[UUID], why: str) -> None:
     await writing.tell(conn, [{"id": str(id_), "event": "held", "detail": {"why": why}} for id_ in held])
 
 
-async def hold_again(conn: AsyncConnection, cases: Sequence[RowMapping]) -> None:
-    """Cases that went on to another hand while something held them (as they were before): it goes on holding them.
-    Tells CaseHeld. A question to the resident is dropped with the hand that asked it."""
-    for why in ("whistle", "deliberation"):
-        await hold(conn, [case["id"] for case in cases if case["on_hold"] == why], why)
-    asleep = [case for case in cases if case["on_hold"] == "suspended"]
-    await hold(conn, [case["id"] for case in asleep], "suspended")
-    for case in asleep:
-        await conn.execute(writing.WAKE_AT, {"id": case["id"], "until": case["wait_by"]})
-
-
-async def deliberate_again(conn: AsyncConnection, cases: Sequence[RowMapping]) -> None:
-    """Cases that slept while a topic was screened: now it holds them. Tells CaseHeld."""
-    await hold(conn, [case["id"] for case in cases if case["topic"] is not None], "deliberation")
-
-
 async def release(conn: AsyncConnection, case: RowMapping | Mapping[str, Any], why: str) -> None:
     """What held a locked case is over: the clocks go on with the rest of the term, at least the policy's, unless
     another whistle or a topic still holds it. Tells CaseReleased or CaseHeld."""

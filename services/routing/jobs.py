@@ -8,9 +8,9 @@ from functools import partial
 from typing import Any
 
 from prometheus_client import Histogram
-from sqlalchemy import Row, RowMapping
+from sqlalchemy import Row
 
-from services.routing import commands, holding
+from services.routing import commands
 from services.routing.domain import ladder
 from services.routing.store import whistles, writing
 from shared.db import transaction
@@ -102,32 +102,24 @@ async def nag(ctx: Context) -> int:
 
 
 async def end_waits(ctx: Context) -> int:
-    """What was waited for did not come, or the day has: a resolved case closes as `unanswered`; a question's clock, and
-    that of a suspended case, goes on. Tells CaseClosed, CaseReplied or CaseWoken."""
+    """No answer in time: a resolved case closes as `unanswered`; a question's clock goes on.
+    Tells CaseClosed or CaseReplied."""
     async with transaction(ctx.engine) as conn:
-        await writing.lock_ladder(conn)  # a calendar may be changing, which moves deadlines
         rows = (await conn.execute(writing.LOCK_WAITED, {"batch": BATCH})).mappings().all()
         silent = [r["id"] for r in rows if r["phase"] == "resolved"]
-        going_on = [r for r in rows if r["phase"] != "resolved"]
+        asked = [r["id"] for r in rows if r["phase"] != "resolved"]
         if silent:
             await conn.execute(
                 writing.CLOSE, {"ids": silent, "how": "unanswered", "ended_by": "resolved", "reply": None}
             )
-        if going_on:
-            await conn.execute(writing.RESUME, {"ids": [r["id"] for r in going_on]})
+        if asked:
+            await conn.execute(writing.RESUME, {"ids": asked})
         await writing.tell(
             conn,
             [{"id": str(i), "event": "closed", "detail": {"how": "unanswered"}} for i in silent]
-            + [{"id": str(r["id"]), **_went_on(r)} for r in going_on],
+            + [{"id": str(i), "event": "replied", "detail": {"by": "clock"}} for i in asked],
         )
-        await holding.deliberate_again(conn, [r for r in going_on if r["on_hold"] == "suspended"])
     return len(rows)
-
-
-def _went_on(row: RowMapping) -> dict[str, Any]:
-    if row["on_hold"] == "suspended":
-        return {"event": "woken", "detail": {"by": None}}
-    return {"event": "replied", "detail": {"by": "clock"}}
 
 
 async def list_promises(ctx: Context) -> int:

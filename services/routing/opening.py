@@ -1,4 +1,4 @@
-"""How cases come to a holder without anybody's act: opened, or placed."""
+"""How cases come to a holder without anybody's act: opened, placed, or moved on because the holder is gone."""
 
 from collections.abc import Mapping, Sequence
 from types import MappingProxyType
@@ -7,7 +7,7 @@ from uuid import UUID
 
 from sqlalchemy.ext.asyncio import AsyncConnection
 
-from services.routing import folding, holding
+from services.routing import holding
 from services.routing.domain import ladder
 from services.routing.policy import Policy
 from services.routing.store import reading, writing
@@ -36,38 +36,13 @@ async def open_cases(
         {**_row(id_, issue, policy, root, ranks), "traceparent": traces.get(id_) or current_traceparent()}
         for id_, issue in issues
     ]
-    previous = await _lift_recurring(conn, policy, rows)
     await conn.execute(writing.INSERT_CASES, {"rows": [{**r, "climb": None, "first": r["climb"].first} for r in rows]})
-    await folding.attach(conn, previous)
-    own = [{**r, "climb": None} for r in rows if r["own"]]
-    finds = {str(f.id): f for f in await conn.execute(writing.OWN_POSTS, {"rows": own})} if own else {}
-    folds = await folding.plan(conn, policy, [{**r, "climb": None} for r in rows if r["mergeable"]])
-    folded = {str(id_) for fold in folds for id_ in fold.fresh}
-    _put_leads(rows, folds)
-    await writing.move(conn, [_opening_move(row, finds.get(row["id"])) for row in rows if row["id"] not in folded])
-    for fold in folds:
-        await folding.fold(conn, fold)
-
-
-async def _lift_recurring(
-    conn: AsyncConnection, policy: Policy, rows: Sequence[dict[str, Any]]
-) -> dict[str, list[UUID]]:
-    """What comes to the same place once too often starts one level higher; gives the earlier cases of each."""
-    usual = [{**row, "climb": None} for row in rows if row["recurs"]]
-    earlier = await folding.earlier(conn, policy, usual)
-    again = [row for row in rows if row["recurs"] and (row["place"], row["category"]) in earlier]
-    for row in again:
-        row["climb"] = ladder.recurring(row["climb"])
-        row["start_rank"] = max(row["start_rank"], row["climb"].first)
-    return {row["id"]: earlier[row["place"], row["category"]] for row in again}
-
-
-def _put_leads(rows: Sequence[dict[str, Any]], folds: Sequence[folding.Fold]) -> None:
-    """A case that speaks for others from the first moment starts where all of them belong."""
-    leads = {str(fold.lead["id"]): fold.lead for fold in folds if fold.lead["hop"] == 0}
-    for row in rows:
-        if lead := leads.get(row["id"]):
-            row["climb"] = ladder.opening(lead["place_rank"], row["start_rank"])
+    own = {row["id"] for row in rows if row["own"]}
+    finds = {}
+    if own:
+        found = await conn.execute(writing.OWN_POSTS, {"rows": [{**r, "climb": None} for r in rows if r["id"] in own]})
+        finds = {str(f.id): f for f in found}
+    await writing.move(conn, [_opening_move(row, finds.get(row["id"])) for row in rows])
 
 
 def _row(id_: UUID, issue: IssueReported, policy: Policy, root: UUID, ranks: dict[UUID, int]) -> dict[str, Any]:
@@ -90,14 +65,7 @@ def _row(id_: UUID, issue: IssueReported, policy: Policy, root: UUID, ranks: dic
         "about_leader": issue.about_leader,
         "climb": ladder.opening(ranks[place], start, about_leader=issue.about_leader and issue.place is not None),
         "total": policy.microseconds(terms.total),
-        "mergeable": issue.mergeable and _is_usual(issue),
-        "recurs": _is_usual(issue),
     }
-
-
-def _is_usual(issue: IssueReported) -> bool:
-    """Neither an emergency, which waits for nobody, nor a complaint about a leader, nor a leader's own find."""
-    return issue.urgency != "emergency" and issue.place is not None and not issue.about_leader and not issue.own
 
 
 def _opening_move(row: dict[str, Any], find: Any) -> dict[str, Any]:
@@ -115,23 +83,40 @@ def _opening_move(row: dict[str, Any], find: Any) -> dict[str, Any]:
 
 
 async def place_cases(conn: AsyncConnection, placed: Sequence[tuple[UUID, UUID]]) -> None:
-    """The desk said where issues belong: their cases go to the start level there, and what holds one goes on holding
-    it. One with an open whistle stays where it was blown. Tells CaseMoved and CaseHeld."""
+    """The desk said where issues belong: their cases go to the start level there. Tells CaseMoved."""
     await writing.lock_ladder(conn)
-    moves, moved = [], []
+    moves = []
     ranks = {row.id: row.rank for row in await conn.execute(writing.GRID_RANKS, {"ids": [p for _, p in placed]})}
     for id_, place in placed:
         case = await writing.lock_case(conn, id_)
         if case is None or case["phase"] not in ("assigned", "accepted"):
             continue
         await conn.execute(writing.PLACE, {"id": id_, "place": place})
-        if case["on_hold"] == "whistle":
-            continue
-        moved.append(case)
         climb = ladder.opening(ranks[place], case["start_rank"], about_leader=case["about_leader"])
         moves.append({"id": str(id_), "event": "moved", "why": "moved", "first": climb.first, "top": climb.top})
     await writing.move(conn, moves)
-    await holding.hold_again(conn, moved)
+
+
+async def move_displaced(conn: AsyncConnection, grid: UUID | None) -> None:
+    """Cases whose holder has left the post, or whose grid is gone (at `grid`, or anywhere), go to whoever is next,
+    beginning with the same level; what holds a case goes on holding it. Tells CaseMoved and CaseHeld."""
+    await writing.lock_ladder(conn)
+    rows = (await conn.execute(writing.LOCK_DISPLACED, {"grid": grid})).mappings().all()
+    await writing.move(
+        conn,
+        [
+            {
+                "id": str(row["id"]),
+                "event": "moved",
+                "why": "moved",
+                "first": row["rank"],
+                "top": max(row["rank"], ladder.COMMUNITY),
+            }
+            for row in rows
+        ],
+    )
+    for why in ("whistle", "deliberation"):
+        await holding.hold(conn, [row["id"] for row in rows if row["on_hold"] == why], why)
 
 
 async def open_task(conn: AsyncConnection, task: TaskMade) -> None:

@@ -1,15 +1,10 @@
 """A policy: a YAML file a district may edit, validated as a whole before it is saved, never half applied."""
 
 import hashlib
-import re
-from collections.abc import Sequence
-from dataclasses import replace
-from datetime import datetime, time
+from datetime import time
 from fractions import Fraction
-from functools import cache
 from pathlib import Path
 from typing import Annotated, Any, Literal
-from zoneinfo import ZoneInfo
 
 import orjson
 import yaml
@@ -22,70 +17,27 @@ from pydantic import (
     ValidationError,
     model_validator,
 )
-from pydantic_core import ErrorDetails, PydanticCustomError
 
-from services.intake.catalogue import catalogue
-from services.routing.domain.terms import NATURAL, Clock, Pace, Term, clock
-from services.routing.policy_rules import Item, faults
-from services.routing.policy_text import read
+from services.routing.domain.terms import NATURAL, WORKDAY, Clock, Pace, Term, clock
 from shared.calendar.spans import Hours
 from shared.contracts.levels import COMMUNITY, RANK, SUBDISTRICT
-from shared.problems import FieldError, words
 
 HERE = Path(__file__).parent / "policies"
-ZONE = ZoneInfo("Asia/Shanghai")
-BASES = ("default", "demo")
+TermField = Annotated[
+    Term,
+    BeforeValidator(lambda v: v if isinstance(v, Term) else Term.parse(str(v))),
+    PlainSerializer(lambda t: f"{float(t.amount):g}{t.unit}"),
+]
+Seconds = Annotated[Fraction, BeforeValidator(lambda v: Fraction(str(v))), PlainSerializer(str)]
 Level = Literal["micro", "small", "middle", "large", "community"]
-_LENGTH = re.compile(r"\d{1,6}(\.\d{1,6})?(/\d{1,6})?", re.ASCII)
-_TIME = re.compile(r"\d\d:\d\d(:00)?", re.ASCII)
-
-
-def _refuse(zh: str, en: str) -> PydanticCustomError:
-    return PydanticCustomError("refused", "{en}", {"en": en, "messages": (zh, en)})
-
-
-def _term(value: object) -> Term:
-    try:
-        return value if isinstance(value, Term) else Term.parse(str(value))
-    except ValueError:
-        raise _refuse("要写成 30min、4h、1wd 或 7d", "must be like 30min, 4h, 1wd or 7d") from None
-
-
-def _seconds(value: object) -> Fraction:
-    """Longer numbers would cost more than any policy needs."""
-    try:
-        if not _LENGTH.fullmatch(str(value)) or (seconds := Fraction(str(value))) <= 0:
-            raise ValueError
-    except (ValueError, ZeroDivisionError):
-        raise _refuse("要是大于零的秒数，如 2 或 1/60", "must be seconds above zero, like 2 or 1/60") from None
-    return seconds
-
-
-def _time(value: object) -> object:
-    """YAML reads an unquoted 22:00 as the number 1320."""
-    if not isinstance(value, str) or not _TIME.fullmatch(value):
-        raise _refuse('要带引号，写成 "22:00"', 'must be quoted, like "22:00"')
-    return value
-
-
-TermField = Annotated[Term, BeforeValidator(_term), PlainSerializer(str)]
-Seconds = Annotated[Fraction, BeforeValidator(_seconds), PlainSerializer(str)]
-Time = Annotated[time, BeforeValidator(_time)]
 
 
 class BadPolicy(ValueError):
-    """A policy that is refused; `errors` names each field, why, in Chinese and English, and its line."""
+    """A policy that is refused; `errors` names each field and why, in Chinese and English."""
 
-    def __init__(self, errors: Sequence[FieldError]) -> None:
+    def __init__(self, errors: list[tuple[str, str]]) -> None:
         self.errors = errors
-        super().__init__("; ".join(map(said, errors)))
-
-
-def said(error: FieldError) -> str:
-    """A line for people: where it is and why it is refused."""
-    where = ".".join(map(str, error.loc)) or "YAML"
-    line = f"第 {error.line} 行 " if error.line else ""
-    return f"{line}{where}: {error.zh} / {error.en}"
+        super().__init__("; ".join(f"{where}: {why}" for where, why in errors))
 
 
 class _Model(BaseModel):
@@ -100,12 +52,7 @@ class CalendarHours(_Model):
 
     @model_validator(mode="after")
     def _sometimes_open(self) -> "CalendarHours":
-        try:
-            self.parsed()
-        except ValueError:
-            raise _refuse(
-                "要在一天里开一段时间，写成 09:00-17:00", "must be open for some time of a day, like 09:00-17:00"
-            ) from None
+        Hours.parse(self.hours, self.days)
         return self
 
     def parsed(self) -> Hours:
@@ -152,8 +99,8 @@ class PaceUnits(_Model):
 class Night(_Model):
     """Between two local times these urgencies go straight to the duty desk."""
 
-    start: Time = Field(alias="from")
-    until: Time
+    start: time = Field(alias="from")
+    until: time
     urgencies: list[str]
 
 
@@ -175,27 +122,6 @@ class Whistle(_Model):
     addition: TermField
 
 
-class Supervision(_Model):
-    """What is on the supervision list is looked at again when nobody wrote a note for `review`."""
-
-    review: TermField = Field(default_factory=lambda: Term.parse("3wd"))
-
-
-class Storm(_Model):
-    """So many reports of one item within the time, under one grid of the level, are one case."""
-
-    reports: int = Field(ge=2, le=1000)
-    level: Level
-    within: TermField
-
-
-class Recurrence(_Model):
-    """The same item at the same place for the so-manieth time within the time starts one level higher."""
-
-    times: int = Field(ge=2, le=100)
-    within: TermField
-
-
 def _default_whistle() -> Whistle:
     return Whistle.model_validate(yaml.safe_load((HERE / "default.yaml").read_text())["whistle"])
 
@@ -213,12 +139,25 @@ class Policy(_Model):
     night: Night | None = None
     whistle: Whistle = Field(default_factory=lambda: _default_whistle())
     """Policies saved before there were whistles have the default's."""
-    supervision: Supervision = Field(default_factory=Supervision)
-    load: Annotated[int, Field(ge=1, le=1000)] = 20
-    """Open cases in one person's hands that are still not too many."""
-    storm: Storm | None = None
-    recurrence: Recurrence | None = None
     pace: PaceUnits | None = None
+
+    @model_validator(mode="after")
+    def _complete(self) -> "Policy":
+        missing = {"emergency", "urgent", "ordinary", "complex"} - set(self.urgencies)
+        if missing:
+            raise ValueError(f"urgencies are missing: {', '.join(sorted(missing))}")
+        known = {NATURAL, *self.calendars}
+        for name, terms in {**self.urgencies, **self.categories}.items():
+            wrong = {terms.lower, terms.upper} - known
+            if wrong and self.pace is None:
+                raise ValueError(f"{name}: unknown calendar {', '.join(sorted(wrong))}")
+            if (
+                self.pace is None
+                and WORKDAY not in known
+                and any(t.unit == "wd" for t in (*terms.accept.values(), *terms.resolve.values()))
+            ):
+                raise ValueError(f"{name}: working days need the calendar {WORKDAY}")
+        return self
 
     @property
     def id(self) -> str:
@@ -233,16 +172,9 @@ class Policy(_Model):
         """A term outside the ladder (silence, question, total): natural time."""
         return clock(term, NATURAL, self.pace.parsed() if self.pace else None).microseconds
 
-    def clock(self, term: Term, calendar: str = NATURAL) -> Clock:
-        """A term on a level's calendar; a department's runs on natural time. Working days have their own."""
-        return clock(term, calendar, self.pace.parsed() if self.pace else None)
-
-    def is_night(self, urgency: str, at: datetime) -> bool:
-        """Whether such a case goes to nobody but a desk at this time."""
-        if self.night is None or urgency not in self.night.urgencies:
-            return False
-        start, until, local = self.night.start, self.night.until, at.astimezone(ZONE).time()
-        return start <= local < until if start <= until else local >= start or local < until
+    def clock(self, term: Term) -> Clock:
+        """A department's term: working days on their calendar, everything else natural time."""
+        return clock(term, NATURAL, self.pace.parsed() if self.pace else None)
 
     def waits(self, wait: Wait) -> tuple[int, list[int]]:
         """Microseconds until the end and until each reminder."""
@@ -258,10 +190,11 @@ class Policy(_Model):
     def ladder(self, class_: str) -> list[tuple[int, Clock | None, Clock | None]]:
         """(rank, accept, resolve) for each level with a holder; the subdistrict has the community's terms."""
         terms = self.terms(class_)
+        pace = self.pace.parsed() if self.pace else None
 
         def at(by_level: dict[Level, Term], level: Level) -> Clock | None:
             calendar = terms.upper if RANK[level] >= COMMUNITY else terms.lower
-            return self.clock(by_level[level], calendar) if level in by_level else None
+            return clock(by_level[level], calendar, pace) if level in by_level else None
 
         levels: tuple[Level, ...] = ("micro", "small", "middle", "large", "community")
         rows = [(RANK[level], at(terms.accept, level), at(terms.resolve, level)) for level in levels]
@@ -270,65 +203,26 @@ class Policy(_Model):
 
 def load(source: str | Path) -> Policy:
     """`default`, `demo`, or the path of a YAML file, which may name one of them as its `base`. Raises BadPolicy."""
-    return parse_text(read_source(source))
-
-
-def read_source(source: str | Path) -> str:
-    """The YAML of `default`, `demo` or a file. Raises BadPolicy."""
-    path = HERE / f"{source}.yaml" if str(source) in BASES else Path(source)
+    path = HERE / f"{source}.yaml" if str(source) in ("default", "demo") else Path(source)
     try:
-        return path.read_text(encoding="utf-8")
-    except (OSError, UnicodeDecodeError) as error:
-        raise BadPolicy(
-            [FieldError((str(source),), "读不了这个文件", f"cannot be read ({type(error).__name__})")]
-        ) from None
-
-
-def parse_text(source: str) -> Policy:
-    """A policy from its YAML. Raises BadPolicy naming every field that is wrong, with its line."""
-    text = read(source)
-    if text.faults:
-        raise BadPolicy(text.faults)
-    try:
-        return parse(text.data)
-    except BadPolicy as error:
-        raise BadPolicy([replace(each, line=text.line(each.loc)) for each in error.errors]) from None
+        data = yaml.safe_load(path.read_text())
+    except OSError as error:
+        raise BadPolicy([(str(source), f"读不了这个文件 / cannot be read ({type(error).__name__})")]) from None
+    except yaml.YAMLError:
+        raise BadPolicy([(str(source), "不是正确的 YAML / is not valid YAML")]) from None
+    return parse(data)
 
 
 def parse(data: Any) -> Policy:
     """Raises BadPolicy naming every field that is wrong."""
     if not isinstance(data, dict):
-        raise BadPolicy([FieldError((), "应当是一张表", "must be a mapping")])
-    data = dict(data)
+        raise BadPolicy([("", "应当是一张表 / must be a mapping")])
     base = data.pop("base", None)
     if base is not None:
-        if base not in BASES:
-            raise BadPolicy([FieldError(("base",), "只能是 default 或 demo", "must be default or demo")])
-        data = {**_base(base), **data}
+        if base not in ("default", "demo"):
+            raise BadPolicy([("base", "只能是 default 或 demo / must be default or demo")])
+        data = {**load(base).body(), **data}
     try:
-        policy = Policy.model_validate(data)
+        return Policy.model_validate(data)
     except ValidationError as error:
-        raise BadPolicy([_fault(each) for each in error.errors()]) from None
-    if errors := list(faults(policy, items())):
-        raise BadPolicy(errors)
-    return policy
-
-
-@cache
-def _base(name: str) -> dict[str, Any]:
-    return load(name).body()
-
-
-def _fault(item: ErrorDetails) -> FieldError:
-    """pydantic calls a mapping's key `[key]`; here it is the field."""
-    zh, en = words(item)
-    if item["type"] == "literal_error":
-        expected = item["ctx"]["expected"].replace("'", "")
-        zh, en = f"只能是 {expected.replace(' or ', '、').replace(', ', '、')}", f"must be {expected}"
-    return FieldError(tuple(part for part in item["loc"] if part != "[key]"), zh, en)
-
-
-@cache
-def items() -> dict[str, Item]:
-    """Every category that can be reported."""
-    return {item.code: Item(item.urgency, item.start) for item in catalogue().items()}
+        raise BadPolicy([(".".join(map(str, e["loc"])), f"不对 / {e['msg']}") for e in error.errors()]) from None

@@ -6,7 +6,7 @@ from uuid import UUID
 from pydantic import Field
 
 from shared.attaching import MOST
-from shared.http import Code, FreeText, Schema, Time
+from shared.http import Code, FreeText, Schema
 
 Version = Annotated[int, Field(ge=0, strict=True)]
 
@@ -18,35 +18,8 @@ class Act(Schema):
     acting_for: Code | None = Field(None, alias="for")
 
 
-class Reason(Act):
+class Escalate(Act):
     reason: FreeText
-
-
-class Later(Act):
-    """Until a day, with a reason: both needed to ask; whoever grants may leave them out, or say otherwise."""
-
-    reason: FreeText | None = None
-    until: Time | None = None
-
-
-class OutOfScope(Act):
-    """Where the resident has to turn to: needed to ask; whoever confirms may leave it out, or say it better."""
-
-    reply: FreeText | None = None
-
-
-class External(Schema):
-    system: Annotated[FreeText, Field(max_length=200)]
-    number: Annotated[FreeText, Field(max_length=200)]
-
-
-class HandOver(Act):
-    external: External
-    reply: FreeText
-
-
-class Merge(Act):
-    into: UUID
 
 
 class Ask(Act):
@@ -75,19 +48,3 @@ class Reply(Schema):
 
 Phase = Literal["assigned", "accepted", "resolved", "closed"]
 LevelName = Literal["district", "subdistrict", "community", "large", "middle", "small", "micro"]
-
-
-class Note(Schema):
-    text: FreeText
-
-
-class Charge(Note):
-    """Who has a line of the supervision list in charge: a desk, by its grid, and one person of it, or all."""
-
-    desk: Code
-    person: Code | None = None
-
-
-class Back(Note):
-    version: Version
-    level: LevelName | None = None

@@ -86,58 +86,6 @@ class CaseMoved(CaseEvent):
     skipped: list[Skipped] = Field(default_factory=list)
 
 
-@contract("case", "routing.case.returned.v1")
-class CaseReturned(CaseEvent):
-    """退回: the holder gave it back to the last one below who had it; a new hop with a full term."""
-
-    reason: str
-    by: UUID | None = None
-    from_level: str
-    from_hop: int
-    skipped: list[Skipped] = Field(default_factory=list)
-
-
-@contract("case", "routing.case.requested.v1")
-class CaseRequested(CaseEvent):
-    """Somebody asked for an act that a second person has to grant: `act` is suspend, extend or out-of-scope. It says
-    nothing once the hop is over."""
-
-    act: str
-    by: UUID | None = None
-    until: datetime | None = None
-
-
-@contract("case", "routing.case.declined.v1")
-class CaseDeclined(CaseEvent):
-    """What was asked for is refused; the case stays as it was."""
-
-    act: str
-    by: UUID | None = None
-
-
-@contract("case", "routing.case.suspended.v1")
-class CaseSuspended(CaseEvent):
-    """挂账, granted: the clocks stand still until the wake-up date."""
-
-    until: datetime
-    by: UUID | None = None
-
-
-@contract("case", "routing.case.woken.v1")
-class CaseWoken(CaseEvent):
-    """The wake-up date has come (`by` None), or somebody took it up again before: the clocks go on."""
-
-    by: UUID | None = None
-
-
-@contract("case", "routing.case.extended.v1")
-class CaseExtended(CaseEvent):
-    """延期, granted: `resolve_by` is later now."""
-
-    until: datetime
-    by: UUID | None = None
-
-
 @contract("case", "routing.case.asked.v1")
 class CaseAsked(CaseEvent):
     """A question to the resident; the clocks pause."""
@@ -179,26 +127,8 @@ class CaseReopened(CaseEvent):
 
 @contract("case", "routing.case.closed.v1")
 class CaseClosed(CaseEvent):
-    """`how` is confirmed, unanswered, withdrawn, own, merged (it follows the case `into`), out_of_scope or
-    handed_over. One that was folded into another as it came has no hop (0) of its own; the hand is the other's."""
+    """`how` is confirmed, unanswered, withdrawn, own, merged, out_of_scope or handed_over."""
 
-    how: str
-    into: UUID | None = None
-
-
-@contract("case", "routing.case.joined.v1")
-class CaseJoined(CaseEvent):
-    """Other cases follow this one from now on, which was moved to the lowest place that is above all of them."""
-
-    joined: list[UUID]
-
-
-@contract("case", "routing.case.lead-ended.v1")
-class CaseLeadEnded(CaseEvent):
-    """The case `lead`, which this closed one follows, was resolved, or closed without that: `how` is resolved, own,
-    out_of_scope or handed_over. Level and holder are the lead's."""
-
-    lead: UUID
     how: str
 
 
@@ -216,35 +146,9 @@ class CaseSupervised(CaseEvent):
     why: str
 
 
-class Charge(Contract):
-    """Who looks after something on the supervision list: a desk, by its grid, and one person of it, or all of them."""
-
-    in_charge: UUID
-    in_charge_person: UUID | None = None
-    why: str
-    """unnoted or handed: what there is to tell."""
-
-
-@contract("case", "routing.case.supervision-due.v1")
-class CaseSupervisionDue(CaseEvent, Charge):
-    """Nobody wrote a note about it for the policy's time; number `n`."""
-
-    n: int
-
-
-@contract("case", "routing.case.supervision-handed.v1")
-class CaseSupervisionHanded(CaseEvent, Charge):
-    """It was given into another desk's, or person's, charge."""
-
-
-@contract("case", "routing.case.supervision-ended.v1")
-class CaseSupervisionEnded(CaseEvent):
-    """It is back on the ladder and off the supervision list."""
-
-
 @contract("case", "routing.case.held.v1")
 class CaseHeld(CaseEvent):
-    """The clocks stand still because of `why`: whistle, deliberation or suspended (it went on to another hand)."""
+    """The clocks stand still because of `why`: whistle or deliberation."""
 
     why: str
 
@@ -254,18 +158,6 @@ class CaseReleased(CaseEvent):
     """What held it is over; the clocks go on with what is left of the term."""
 
     why: str
-
-
-@contract("case", "routing.case.reapplied.v1")
-class CaseReapplied(CaseEvent):
-    """An administrator gave it the policy in force; `before` is the one it had."""
-
-    before: str
-
-
-@contract("case", "routing.case.renewed.v1")
-class CaseRenewed(CaseEvent):
-    """Maintenance is over: the clocks that ran begin anew, with a full term."""
 
 
 @contract("case", "routing.case.reply-refused.v1")

@@ -34,14 +34,3 @@ class DistrictImported(Contract):
     grids_voided: int = 0
     """How many grids are no longer in the workbook; what waits there goes on upwards. Which ones they are says the
     published view: a list of them might be larger than a broker takes."""
-
-
-@contract("directory", "directory.grid.changed.v1")
-class GridChanged(Contract):
-    """The tree changed at one grid, which is the subject: it was `added`, `moved` below another parent, or `voided`.
-    What lay below it, and the way up from there, is read from the published views."""
-
-    grid: UUID
-    how: str
-    into: UUID | None = None
-    """The grid a voided one was merged into: it has its children and whatever was reported there."""

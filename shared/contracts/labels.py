@@ -43,22 +43,6 @@ ITEM = {
     "OTH.other": "其他事情",
 }
 
-MERGEABLE = frozenset(
-    {
-        "HEAT.cold",
-        "HEAT.outage",
-        "WAT.pressure",
-        "ELE.outage",
-        "ELE.network",
-        "LIFT.fault",
-        "HYG.garbage",
-        "HYG.snow",
-        "NOI.construction",
-        "ENV.pollution",
-    }
-)
-"""Items of intake's catalogue of which many like reports may be one thing (`mergeable`)."""
-
 UNDELIBERABLE = frozenset({"SAF.gas", "SAF.fire", "LIFT.trapped"})
 """Items of intake's catalogue that are not `deliberable`."""
 

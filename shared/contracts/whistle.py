@@ -6,7 +6,6 @@ from uuid import UUID
 from pydantic import Field
 
 from shared.contracts.base import Contract, contract
-from shared.contracts.case import Charge
 
 
 class WhistleEvent(Contract):
@@ -111,15 +110,3 @@ class WhistleSupervised(WhistleEvent):
     """The whistle came onto the supervision list: `why` is report_in or unconfirmed."""
 
     why: str
-
-
-@contract("whistle", "routing.whistle.supervision-due.v1")
-class WhistleSupervisionDue(WhistleEvent, Charge):
-    """Nobody wrote a note about it for the policy's time; number `n`."""
-
-    n: int
-
-
-@contract("whistle", "routing.whistle.supervision-handed.v1")
-class WhistleSupervisionHanded(WhistleEvent, Charge):
-    """It was given into another desk's, or person's, charge."""

@@ -32,8 +32,6 @@ LIMITED = {
     "routing.answers": APPEND,
     "routing.whistle_history": APPEND,
     "routing.whistle_ratings": APPEND,
-    "routing.decisions": APPEND,
-    "routing.requests": KEEP,
     "deliberation.history": APPEND,
     "intake.issue": KEEP,
     "notify.receipt": APPEND,
@@ -41,8 +39,6 @@ LIMITED = {
     "notify.message": KEEP,
     "notify.attempt": KEEP,
 }
-# Routing keeps the calendars that everybody counts by.
-KEPT = {"routing": {"public.calendar_span", "public.calendar_horizon"}}
 EVERYBODYS = {"public.clock_shift", "public.calendar_span", "public.calendar_horizon"}
 READERS = {"directory", "intake", "routing", "deliberation", "notify"}
 # What a service publishes for some others only.
@@ -75,8 +71,6 @@ def expected(service: str, table: str) -> set[str]:
     schema, _, name = table.partition(".")
     if schema == service:
         return LIMITED.get(table, ALL)
-    if table in KEPT.get(service, ()):
-        return ALL
     published = schema == "directory" and name.startswith("v1_") and service in READERS
     published |= name == "v1_due" and service == "notify"  # for the auditor
     published |= table in PUBLISHED.get(service, ())

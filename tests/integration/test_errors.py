@@ -363,13 +363,20 @@ async def test_an_address_that_leads_nowhere_is_404_and_another_method_405(issue
     assert refused(await issue.world.call("DELETE", f"/api/routing/cases/{issue.id}", "P016"), 405) == []
 
 
+@pytest.mark.parametrize("act", ["return", "suspend", "extend", "merge", "out-of-scope", "hand-over"])
+async def test_acts_that_are_not_there_yet_are_neither_offered_nor_done(issue: Issue, act: str) -> None:
+    for who in ("P016", "P003", "command"):
+        assert act not in (await issue.case(who))["can"]
+        assert (await issue.try_act(act, who, reason="x")).status_code in (404, 409)
+
+
 # -- conflicts ---------------------------------------------------------------------------------------------------
 async def test_an_act_the_state_does_not_allow_is_409_with_the_state_and_what_is_allowed(world: World) -> None:
     issue = await world.report()
     early = await issue.try_act("resolve", "P016", reply="换了")
     assert refused(early, 409) == []
     assert (slug(early), early.json()["phase"]) == ("wrong-state", "assigned")
-    assert early.json()["can"] == ["accept", "escalate", "ask", "suspend"]
+    assert early.json()["can"] == ["accept", "escalate", "ask"]
     unasked = await issue.try_say("answer", solved="yes")
     assert (slug(unasked), unasked.json()["phase"], unasked.json()["can"]) == ("wrong-state", "assigned", ["withdraw"])
 
@@ -382,7 +389,7 @@ async def test_a_stale_version_is_409_with_the_case_as_get_shows_it(world: World
     case = await issue.case("P016")
     assert slug(stale) == "already-moved"
     assert {**stale.json()["case"], "now": None} == {**case, "now": None}
-    assert stale.json()["can"] == case["can"] == ["escalate", "ask", "resolve", "suspend", "extend"]
+    assert stale.json()["can"] == case["can"] == ["escalate", "ask", "resolve"]
 
 
 async def test_where_state_and_version_are_both_wrong_the_state_is_said(world: World) -> None:

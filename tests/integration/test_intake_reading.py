@@ -114,7 +114,7 @@ async def test_a_list_that_says_nothing_sensible_is_refused(world: World, query:
     assert (await world.call("GET", f"/api/intake/issues{query}", "P016")).status_code == 422
 
 
-async def test_an_address_waits_for_the_district_desk_and_is_told_once_where_it_is(world: World) -> None:
+async def test_an_address_waits_for_the_district_desk_and_is_placed_once(world: World) -> None:
     issue = await told(world, place=PLACEABLE)
     assert (await seen(issue, "P001"))["place"] is None
     assert (await seen(issue, "P001"))["told"] == PLACEABLE
@@ -127,7 +127,7 @@ async def test_an_address_waits_for_the_district_desk_and_is_told_once_where_it_
     assert (placed.status_code, placed.json()["place"]["grid"]) == (200, U1)
     assert await status(issue, "P016") == 200
     again = await world.call("PUT", path, "P001", json={"grid": U1})
-    assert again.status_code == 200
+    assert (again.status_code, again.json()["phase"], again.json()["can"]) == (409, "placed", [])
     rows = await world.rows("SELECT type, seq FROM intake.outbox WHERE subject = :id ORDER BY seq", id=issue.id)
     assert [(row["type"], row["seq"]) for row in rows][1:] == [("cn.chuishao.intake.issue.placed.v1", 2)]
 

@@ -161,21 +161,6 @@ async def test_what_was_reported_more_than_a_day_ago_is_no_duplicate(world: Worl
     assert "duplicates" not in (await report(world, category="ENV.tree", text="树倒了")).json()
 
 
-async def test_a_number_of_another_system_is_shown_to_readers_and_a_second_report_under_it_is_a_likely_duplicate(
-    world: World,
-) -> None:
-    external = {"system": "12345", "number": "NM-2026-0815"}
-    first = (await report(world, text="暖气管漏了", external=external)).json()
-    await world.advance(hours=48)
-    more = {"category": "WAT.leak", "phone": "13912340019", "place": {"grid": U2}}
-    second = (await report(world, text="楼上滴水", external=external, **more)).json()
-    third = (await report(world, text="窗外滴水", external={**external, "system": "供热公司"}, **more)).json()
-    assert second["duplicates"] == [first["number"]]
-    assert first["number"] not in third.get("duplicates", [])
-    shown = (await world.call("GET", f"/api/intake/issues/{second['id']}", "P003")).json()
-    assert shown["external"] == external
-
-
 async def test_own_finds_are_for_people_with_a_post_on_the_way_up(world: World) -> None:
     assert (await report(world, own=True)).status_code == 401
     assert (await report(world, "13912340003", own=True)).status_code == 403

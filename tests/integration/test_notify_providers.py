@@ -352,22 +352,3 @@ async def test_no_telephone_is_stored_in_the_clear(n: Notifying) -> None:
         found = await n.rows(f"SELECT t::text AS row FROM {table['s']}.{table['t']} t")
         for row in found:
             assert not [a for a in ("19900000016", "19900000018", OPENID) if a in row["row"]], table
-
-
-async def test_case_10_after_300_cases_for_one_leader_the_one_in_another_grid_is_told_next(n: Notifying) -> None:
-    await n.use(bundling="0s", frequency=None)
-    busy = [await n.assign(SMS_ONLY) for _ in range(300)]
-    late = await n.assign(LEADER)
-    first = await claim(n.notify, 2)
-    assert [call.message for call in first] == [(await n.message(case))["id"] for case in (busy[0], late)]
-    # Nobody else waits: the rest go in their own order.
-    assert [call.message for call in await claim(n.notify, 2)] == [(await n.message(case))["id"] for case in busy[1:3]]
-
-
-async def test_case_10_an_urgent_one_goes_before_everybody_s_turn(n: Notifying) -> None:
-    await n.use(bundling="0s", frequency=None)
-    for _ in range(3):
-        await n.assign(LEADER)
-    urgent = await n.assign(SMS_ONLY, "urgent")
-    (call,) = await claim(n.notify, 1)
-    assert call.message == (await n.message(urgent))["id"]

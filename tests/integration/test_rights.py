@@ -1,6 +1,5 @@
 """The rights matrix, `tests/rights.yaml`, walked: every endpoint × everybody who may call it."""
 
-import secrets
 from collections.abc import AsyncIterator, Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -17,7 +16,6 @@ from starlette.routing import Mount
 from chuishao.wiring import SERVICES
 from services.directory.domain.posts import PostKind
 from services.routing.domain import states, whistle
-from services.routing.policy import load, read_source
 from shared.auth import ROLES
 from shared.problems import MEDIA_TYPE
 from tests.integration import deliberated
@@ -37,9 +35,6 @@ REPORT = {"category": "FAC.light", "text": "灯坏了", "place": {"grid": U1}}
 AWAY = {"from": "2027-05-01T00:00:00+08:00", "to": "2027-05-02T00:00:00+08:00"}
 PHOTO = {"file": ("a.jpg", encoded(), "image/jpeg")}
 WHISTLE = {"occasion": "demand", "lead": "WATER", "assisting": ["CITY"], "text": "请到场看一看"}
-LATER = {"until": "2026-12-24T10:00:00+08:00", "reason": "等材料"}
-
-DEFAULT = read_source("default")
 
 # What each request sends beyond the version of a case.
 BODIES: dict[str, dict[str, Any]] = {
@@ -57,20 +52,6 @@ BODIES: dict[str, dict[str, Any]] = {
     "POST /api/routing/cases/{id}/escalate": {"reason": "办不了"},
     "POST /api/routing/cases/{id}/ask": {"text": "几楼？"},
     "POST /api/routing/cases/{id}/resolve": {"reply": "换了"},
-    "POST /api/routing/cases/{id}/return": {"reason": "楼栋能办"},
-    "POST /api/routing/cases/{id}/suspend": LATER,
-    "POST /api/routing/cases/{id}/suspend#grant": LATER,
-    "POST /api/routing/cases/{id}/resume": {},
-    "POST /api/routing/cases/{id}/extend": LATER,
-    "POST /api/routing/cases/{id}/extend#grant": LATER,
-    "POST /api/routing/cases/{id}/decline": {"reason": "不用"},
-    "POST /api/routing/cases/{id}/out-of-scope": {"reply": "请打 12319"},
-    "POST /api/routing/cases/{id}/out-of-scope#confirm": {},
-    "POST /api/routing/cases/{id}/hand-over": {
-        "external": {"system": "12345", "number": "A-1"},
-        "reply": "热线接着办",
-    },
-    "POST /api/routing/cases/{id}/merge": {},
     "POST /api/routing/cases/{id}/whistles": WHISTLE,
     "POST /api/routing/whistles/{id}/send": {},
     "POST /api/routing/whistles/{id}/acknowledge": {},
@@ -83,25 +64,8 @@ BODIES: dict[str, dict[str, Any]] = {
     "POST /api/routing/whistles/{id}/decide": {"outcome": "upheld"},
     "POST /api/routing/whistles/{id}/extend": {"until": "2026-12-24T10:00:00+08:00", "reason": "等材料"},
     "POST /api/routing/whistles/{id}/rate": {"score": 5},
-    "POST /api/routing/policies/check": {"yaml": DEFAULT},
-    "POST /api/routing/policies/replay": {
-        "yaml": DEFAULT,
-        "from": "2026-11-01T00:00:00+08:00",
-        "to": "2026-12-01T00:00:00+08:00",
-    },
-    "POST /api/routing/policies": {"yaml": DEFAULT, "reason": "照旧"},
-    "POST /api/routing/policies/reapply": {"from": None, "reason": "照旧"},
-    "PUT /api/routing/calendars/days": {"days": [{"date": "2030-05-06", "open": None}], "reason": "照旧"},
-    "POST /api/routing/calendars/years": {"year": 2031, "holidays": ["2031-01-01"], "workdays": [], "reason": "公布了"},
-    "PUT /api/routing/maintenance": {"reason": "换机器"},
-    "POST /api/routing/supervision/{id}/notes": {"text": "看过了"},
-    "POST /api/routing/supervision/{id}/hand-over": {"desk": "150902", "text": "请跟"},
-    "POST /api/routing/supervision/{id}/back": {"text": "再试"},
     "PUT /api/directory/people/{no}/absence": AWAY,
     "PUT /api/directory/grids/{code}/posts/{kind}": {"person": None},
-    "POST /api/directory/grids": {"level": "micro", "label": "9单元", "parent": U3.rpartition("-")[0]},
-    "PUT /api/directory/grids/{code}": {"parent": U3.rpartition("-")[0]},
-    "POST /api/directory/grids/{code}/void": {},
     "POST /sandbox/control": {"provider": "alibaba", "behaviour": "clear"},
     **deliberated.BODIES,
 }
@@ -110,21 +74,12 @@ ACTS = {
     for name in BODIES
     if "/whistles" in name or ("/cases/" in name and name.rpartition("/")[2] not in ("answer", "withdraw", "reply"))
 }
-# Acts that a desk does in its own name.
-OWN_ACTS = ("/back", "claim", "#late", "whistles", "out-of-scope", "#confirm", "hand-over", "merge", "decline")
-# Acts that bring the case to where the request is possible, each by its holder P012 or by whom it names.
-ASKED = {**LATER, "who": "P004", "for": "P012"}
+# Acts that bring the case to where the request is possible.
 BEFORE: dict[str, tuple[tuple[str, dict[str, Any]], ...]] = {
     "resolve": (("accept", {}),),
     "claim#late": (("accept", {}),),
     "answer": (("accept", {}), ("resolve", {"reply": "换了"})),
     "reply": (("ask", {"text": "几楼？"}),),
-    "suspend#grant": (("suspend", ASKED),),
-    "decline": (("suspend", ASKED),),
-    "out-of-scope#confirm": (("out-of-scope", {"who": "P004", "reply": "请打 12319"}),),
-    "resume": (("suspend", ASKED), ("suspend", {"who": "P002"})),
-    "extend": (("accept", {}),),
-    "extend#grant": (("accept", {}), ("extend", ASKED)),
 }
 # The same for a whistle: who does what after it was blown.
 BEFORE_WHISTLE: dict[str, tuple[tuple[str, str, dict[str, Any]], ...]] = {
@@ -176,7 +131,7 @@ class Scene:
             name = f"whistle {request.rpartition('/')[2] if '/whistles/{id}/' in request else 'blown'}"
         name = f"topic {request}" if "/api/deliberation/" in request else name
         name = "unplaced" if request.endswith(("#unplaced", "/place")) else name
-        name = "supervised" if "/supervision" in request else name
+        name = "supervised" if request.endswith("/supervision") else name
         if name not in self.cases:
             self.cases[name] = await self._make(name)
         return self.cases[name]
@@ -187,7 +142,7 @@ class Scene:
         issue = await self.complain()
         await self._act(issue, "escalate", "P014", reason="办不了")
         for act, body in BEFORE.get(name, ()):
-            await self._act(issue, act, **{"who": "P012", **body})
+            await self._act(issue, act, "P012", **body)
         if name.startswith("whistle "):
             await self._blow(issue, name.partition(" ")[2])
         if name.startswith("topic "):
@@ -241,8 +196,7 @@ class Scene:
         """One request by one caller; with `content` instead of its body."""
         issue, given = await self.case(request), CALLERS[caller]
         method, _, path = request.partition("#")[0].partition(" ")
-        code = U1 if method == "GET" else await self._spare() if path.endswith("/void") else U3
-        path = path.format(id=self._id(path, issue), no="P014", code=code, kind="leader")
+        path = path.format(id=self._id(path, issue), no="P014", code=U1 if method == "GET" else U3, kind="leader")
         query = QUERIES.get(request, "").format(id=issue.id)
         if "code" in given:
             query += f"&code={issue.code if given['code'] == 'right' else 'AAAAAAAAAA'}"
@@ -255,16 +209,7 @@ class Scene:
             more = {"json": await self._body(request, issue, given)}
         return issue, await self._send(method, f"{path}?{query}", given.get("who"), **more)
 
-    async def _spare(self) -> str:
-        """A grid that nobody will miss."""
-        body = {"code": f"spare-{secrets.token_hex(4)}", **BODIES["POST /api/directory/grids"]}
-        answer = await self.world.call("POST", "/api/directory/grids", "admin", json=body)
-        assert answer.status_code == 201, answer.text
-        return str(body["code"])
-
     def _id(self, path: str, issue: Issue) -> str | None:
-        if "/policies/" in path:
-            return load("default").id
         if "/attachments/" in path:
             return self.photos[issue.id]
         if topic := self.topics.get(issue.id):
@@ -274,16 +219,15 @@ class Scene:
     async def _body(self, request: str, issue: Issue, given: dict[str, Any]) -> dict[str, Any]:
         if request in deliberated.BODIES:
             return await deliberated.body(request, issue, self.topics[issue.id])
-        if request == "POST /api/directory/grids":
-            return {"code": f"new-{secrets.token_hex(4)}", **BODIES[request]}
-        if request not in ACTS and not request.endswith("/supervision/{id}/back"):
+        if request not in ACTS:
             return BODIES[request]
         if "/routing/whistles/" in request:
             return {**BODIES[request], **await self._whistle_body(self.whistles[issue.id], request.rpartition("/")[2])}
         version = await self.world.scalar("SELECT version FROM routing.cases WHERE id = :id", id=issue.id)
-        on_behalf = {"for": given["for"]} if "for" in given and not request.endswith(OWN_ACTS) else {}
-        into = {"into": (await self.case("GET /api/routing/cases/{id}")).id} if request.endswith("/merge") else {}
-        return {"version": version, **on_behalf, **into, **BODIES[request]}
+        on_behalf = (
+            {"for": given["for"]} if "for" in given and not request.endswith(("claim", "#late", "whistles")) else {}
+        )
+        return {"version": version, **on_behalf, **BODIES[request]}
 
     async def _send(self, method: str, path: str, who: str | None, **more: Any) -> httpx2.Response:
         headers = {"Authorization": f"Bearer {await self.world.token(who)}"} if who else {}

@@ -61,7 +61,6 @@ async def test_everybody_with_a_part_in_the_story_is_there_once_under_a_title(n:
         "seat",
         "department",
         "command",
-        "admin",
     }
     assert 25 <= len(found) <= 40
     assert not [person for person in found.values() if set(person) != {"no", "title", "kind", "grid"}], "no addresses"
@@ -73,7 +72,6 @@ async def test_everybody_with_a_part_in_the_story_is_there_once_under_a_title(n:
         ("P016", {"no": "P016", "role": None, "department": None}),
         ("P032", {"no": "P032", "role": None, "department": "CITY"}),
         ("command", {"no": None, "role": "command", "department": None}),
-        ("admin", {"no": None, "role": "admin", "department": None}),
         ("resident", {"no": None, "role": None, "department": None}),
     ],
 )
@@ -81,11 +79,11 @@ async def test_one_signs_in_as_any_of_them(n: Notifying, no: str, expected: dict
     answer = await n.http.post(f"/sandbox/people/{no}/token")
     token = read_token(KEYS, answer.json()["token"])
     assert {name: getattr(token, name) for name in expected} == expected
-    assert (token.person is None) == (no in ("command", "admin"))
+    assert (token.person is None) == (no == "command")
 
 
 async def test_nobody_signs_in_as_somebody_else(n: Notifying) -> None:
-    for no in ("P999", "auditor", "P025"):  # the last one is real, but not on show
+    for no in ("P999", "admin", "P025"):  # the last one is real, but not on show
         assert (await n.http.post(f"/sandbox/people/{no}/token")).status_code == 404
 
 

@@ -1,13 +1,10 @@
 """Working time the slow and plain way: day by day, from what the policy's text says. Shares nothing with the code."""
 
-from datetime import date, datetime, time, timedelta
+from datetime import datetime, time, timedelta
 from zoneinfo import ZoneInfo
 
 CHINA = ZoneInfo("Asia/Shanghai")
 HOURS = {"volunteer": (7, 22), "workday": (0, 24)}
-MOMENT = timedelta(seconds=5)
-OWN: dict[date, bool] = {}
-"""Days on which the district's own calendar says otherwise: worked or not."""
 HOLIDAYS = {(2026, 1, 1), (2026, 1, 2), (2026, 10, 1), (2026, 10, 2)}
 
 
@@ -17,7 +14,7 @@ def open_spans(calendar: str, since: datetime) -> "list[tuple[datetime, datetime
     spans = []
     for n in range(60):
         day = first + timedelta(days=n)
-        if calendar == "workday" and not OWN.get(day, day.weekday() < 5):
+        if calendar == "workday" and day.weekday() >= 5:
             continue
         midnight = datetime.combine(day, time(), CHINA)
         spans.append((midnight + timedelta(hours=opens), midnight + timedelta(hours=closes)))
@@ -44,11 +41,3 @@ def open_time(calendar: str, since: datetime, until: datetime) -> timedelta:
     for opens, closes in open_spans(calendar, since):
         total += max(timedelta(0), min(closes, until) - max(opens, since))
     return total
-
-
-def on_the_dot(calendar: str, real: datetime | None, model: datetime | None) -> datetime | None:
-    """When a term ends with the day, a moment decides between that evening and the next morning, and no open time lies
-    between them. The model has no such moments, and takes the system's."""
-    if real and model and open_time(calendar, min(real, model), max(real, model)) < MOMENT:
-        return real
-    return model

@@ -17,7 +17,6 @@ from rich.console import Console
 
 ROOT = Path(__file__).parents[2]
 MOVE = "services/routing/store/move.sql"
-FOLLOWING = "services/routing/following.py"
 WRITING = "services/routing/store/writing.py"
 JOBS = "services/routing/jobs.py"
 LADDER = "services/routing/domain/ladder.py"
@@ -66,7 +65,7 @@ MUTANTS = (
         "ignores absences", WRITING, "a.person IS NOT NULL AND (a.stand_in IS NULL", "false AND (a.stand_in IS NULL"
     ),
     Mutant("ignores the stand-in", WRITING, "coalesce(a.stand_in, c.person) AS person", "c.person AS person"),
-    Mutant("tries the unreachable", WRITING, "AND NOT {_HELD_LOWER} AND {REACHABLE})", "AND NOT {_HELD_LOWER})"),
+    Mutant("tries the unreachable", WRITING, "AND NOT {_HELD_LOWER} AND {_REACHABLE})", "AND NOT {_HELD_LOWER})"),
     Mutant("no night", MOVE, "(p.rank >= 5 OR NOT m.night)", "true"),
     Mutant("a timeout climbs past community", JOBS, '"top": ladder.COMMUNITY}', '"top": ladder.SUBDISTRICT}'),
     Mutant(
@@ -107,37 +106,9 @@ MUTANTS = (
     ),
     Mutant(
         "a leaver keeps his cases",
-        FOLLOWING,
-        "await move_displaced(conn, await store.lock_displaced(conn, grids, ()))",
-        "pass",
-    ),
-    Mutant(
-        "whoever goes away keeps his cases",
-        FOLLOWING,
-        "await move_displaced(conn, await store.lock_displaced(conn, grids, persons))",
-        "pass",
-    ),
-    Mutant(
-        "somebody who left takes a case back",
-        "services/routing/store/reading.py",
-        'ELSE {SEATED_AT.format(grid="h.grid", person=":person")} END',
-        "ELSE true END",
-    ),
-    Mutant("given back twice", STATES, "return state.can_return", "return state.phase in OPEN"),
-    Mutant("the asker grants it himself", STATES, "return awaited(act, state) and ASKER in relations", "return False"),
-    Mutant("a second extension in one stay", STATES, "return state.can_extend", "return True"),
-    Mutant("a case that others follow is withdrawn", STATES, "return not state.followed", "return True"),
-    Mutant(
-        "what is merged stays where it stood",
-        "services/routing/followers.py",
-        'if lead["rank"] < common["rank"] and not stays:',
-        "if False:",
-    ),
-    Mutant(
-        "what sleeps wakes in the next hand",
-        HOLDING,
-        'await hold(conn, [case["id"] for case in asleep], "suspended")',
-        "pass",
+        "services/routing/opening.py",
+        'rows = (await conn.execute(writing.LOCK_DISPLACED, {"grid": grid})).mappings().all()',
+        "rows = []",
     ),
     Mutant(
         "a whistle does not stop the clock",

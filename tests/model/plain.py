@@ -45,7 +45,6 @@ BOUND = {f"{C}-L1-M1-S1-U1": "P046"}
 UNREACHABLE = {"P021"}
 H = timedelta(hours=1)
 WD = timedelta(days=1)
-REST = 4 * H
 TERMS: dict[str, dict[int, tuple[tuple[str, timedelta] | None, tuple[str, timedelta] | None]]] = {
     "ordinary": {
         1: (("volunteer", 4 * H), ("volunteer", 24 * H)),
@@ -72,11 +71,6 @@ def rank_of(grid: str) -> int:
     return RANKS.get(grid) or {"L": 4, "M": 3, "S": 2, "U": 1}[grid.rsplit("-", 1)[1][0]]
 
 
-def common(one: str, other: str) -> str:
-    """The lowest grid above both, or one of them."""
-    return next(grid for rank, grid in sorted(path(one).items()) if path(other).get(rank) == grid)
-
-
 def path(place: str) -> dict[int, str]:
     found, grid = {}, place
     while grid:
@@ -96,17 +90,6 @@ class District:
         desks = [grid for grid, people in DESKS.items() if person in people]
         secretary = [C] if person == "P005" else []
         return [grid for (grid, _), who in self.posts.items() if who == person] + desks + secretary
-
-    def grids_of(self, person: str) -> set[str]:
-        """Where the person has a post, or stands in for who has."""
-        covered = [who for who, stand_in in self.away.items() if stand_in == person]
-        return {grid for who in (person, *covered) for grid in self.posts_of(who)}
-
-    def seated(self, grid: str, person: str) -> bool:
-        """Whether the person is there now, or stands in for somebody who should be."""
-        posted = [who for (at, _), who in self.posts.items() if at == grid]
-        covered = [self.away.get(who) for who in posted]
-        return person not in self.away and (person in posted or person in covered)
 
 
 @dataclass
@@ -130,18 +113,6 @@ class Clock:
             self.left = max(timedelta(0), self.left - open_time(self.calendar, self.since, now))
         self.by = self.remind = None
 
-    def sleep(self, now: datetime) -> None:
-        """Until it is woken, then with what is left, at least four hours of a longer term."""
-        self.pause(now)
-        self.left = max(self.left, min(REST, self.term))
-
-    def begin_again(self) -> None:
-        """The days have changed."""
-        if self.by is not None:
-            self.by = due(self.calendar, self.since, self.left)
-        if self.remind is not None:
-            self.remind = due(self.calendar, self.since, self.left - self.term / 4)
-
     def resume(self, now: datetime) -> None:
         self.since = now
         self.by = due(self.calendar, now, self.left)
@@ -155,18 +126,6 @@ class Hop:
     holder: str | None
     ended_by: str | None = None
     skipped: str | None = None
-    grid: str = ""
-    bound: bool = False
-
-
-@dataclass
-class Plea:
-    """What somebody asked for at a hop and somebody else has to grant."""
-
-    act: str
-    by: str
-    hop: int
-    until: datetime | None
 
 
 @dataclass
@@ -198,9 +157,6 @@ class Case:
     reopened_at: int = 0
     supervised: bool = False
     listed: bool = False
-    followed: bool = False
-    plea: Plea | None = None
-    extension_asked: int = 0
     version: int = 0
     kinds: list[str] = field(default_factory=list)
 
@@ -232,7 +188,8 @@ class Case:
     def pick(self, first: int, top: int, now: datetime) -> tuple[list[Hop], tuple[int, str] | None]:
         """The skipped levels and who is next, or nobody."""
         skipped = []
-        night = self.is_night(now)
+        hour = now.astimezone(CHINA).hour
+        night = self.urgency == "urgent" and (hour >= 22 or hour < 7)
         for rank in range(first, top + 1):
             grid = path(self.place).get(rank)
             if grid is None:
@@ -270,7 +227,7 @@ class Case:
         if self.hops and self.hops[-1].ended_by is None and self.hops[-1].skipped is None:
             self.hops[-1].ended_by = why
         self.rank, self.holder = taken
-        self.hops += [*skipped, Hop(self.rank, self.holder, grid=path(self.place)[self.rank])]
+        self.hops += [*skipped, Hop(self.rank, self.holder)]
         self.phase, self.on_hold = ("accepted" if accepted else "assigned"), None
         self.closed_how = self.closed_at = self.wait_by = None
         self.nags = []
@@ -299,7 +256,7 @@ class Case:
                 if self.phase == "resolved":
                     self.close("unanswered", "resolved", now)
                 else:
-                    self.resume(now, "woken" if self.on_hold == "suspended" else "replied")
+                    self.resume(now)
             promised = self.opened + TOTAL[self.urgency]
             if promised <= now and not self.listed and self.phase in ("assigned", "accepted"):
                 self.listed = self.supervised = True
@@ -357,85 +314,12 @@ class Case:
         self.supervised = True
         self.kinds.append("supervised")
 
-    # -- acts that take two, and ends that a desk gives ---------------------------------------------------
-    def waits(self) -> Plea | None:
-        """What waits for a second person: nothing that was asked at an earlier hop."""
-        here = self.plea is not None and self.plea.hop == len(self.hops) and self.phase in ("assigned", "accepted")
-        return self.plea if here else None
-
-    def ask_for(self, act: str, by: str, until: datetime | None) -> None:
-        self.plea = Plea(act, by, len(self.hops), until)
-        if act == "extend":
-            self.extension_asked = len(self.hops)
-        self.kinds.append("requested")
-
-    def decided(self, kind: str) -> None:
-        self.plea = None
-        self.kinds.append(kind)
-
-    def suspend(self, until: datetime, now: datetime) -> None:
-        for clock in (self.accept, self.resolve):
-            if clock:
-                clock.sleep(now)
-        self.on_hold, self.wait_by, self.nags = "suspended", until, []
-        self.version += 1
-
-    def extend(self, until: datetime, now: datetime) -> None:
-        left = until - now
-        self.resolve = Clock("natural", now, left, left, until, until - left / 4)
-
-    def move_on(self, why: str, first: int, now: datetime, *, clocks: bool = True) -> None:
-        """To another hand without climbing; what sleeps sleeps on."""
-        until = self.wait_by if self.on_hold == "suspended" else None
-        self.go("moved", why, first, max(first, 5), now, clocks=clocks)
-        if until is not None:
-            for clock in (self.accept, self.resolve):
-                if clock:
-                    clock.pause(now)
-            self.on_hold, self.wait_by = "suspended", until
-            self.version += 1
-            self.kinds.append("held")
-
-    def joined(self, place: str, now: datetime) -> None:
-        """Another case follows this one, which belongs where both do."""
-        self.followed = True
-        self.kinds.append("joined")
-        self.place = common(self.place, place)
-        if self.rank < rank_of(self.place):
-            self.move_on("merged", rank_of(self.place), now)
-
-    def below(self) -> Hop | None:
-        """The last one below who had it since the last "no"; nobody, if it was given back before."""
-        if any(hop.ended_by == "returned" for hop in self.hops):
-            return None
-        mine = [h for h in self.hops[self.reopened_at :] if h.holder and h.rank < self.rank]
-        return next((h for h in reversed(mine) if path(self.place).get(h.rank) == h.grid), None)
-
-    def give_back(self, now: datetime) -> None:
-        last = self.below()
-        assert last is not None
-        assert last.holder is not None
-        seats = []
-        for who in self.candidates(last.grid):
-            stand_in = self.district.away.get(who)
-            away = who in self.district.away and (stand_in is None or stand_in in self.district.away)
-            seats.append(None if away else stand_in or who)
-        member = last.bound and BOUND.get(last.grid) == last.holder
-        if last.holder in DESKS or member or (last.holder in seats and last.holder not in UNREACHABLE):
-            self.go("returned", "returned", 0, 0, now, to=(last.rank, last.holder))
-            self.bound = self.hops[-1].bound = last.holder not in DESKS and last.bound
-        else:
-            self.go("returned", "returned", last.rank, self.rank, now)
-
-    def is_night(self, now: datetime) -> bool:
-        hour = now.astimezone(CHINA).hour
-        return self.urgency == "urgent" and (hour >= 22 or hour < 7)
-
     def holder_left(self) -> bool:
-        """Whether the holder is not there any more: as leader, party post or stand-in."""
+        """Whether the holder has no post there any more, as leader, party post or stand-in."""
         if self.holder in DESKS or self.bound or self.phase not in ("assigned", "accepted"):
             return False
-        return not self.district.seated(path(self.place)[self.rank], self.holder)
+        people = self.candidates(path(self.place)[self.rank])
+        return self.holder not in people and self.holder not in [self.district.away.get(who) for who in people]
 
     # -- who may ----------------------------------------------------------------------------------------------
     def holds(self, person: str) -> bool:
@@ -450,7 +334,8 @@ class Case:
     def sees(self, person: str) -> bool:
         if self.holds(person) or self.held(person):
             return True
-        grids = self.district.grids_of(person)
+        covered = [who for who, stand_in in self.district.away.items() if stand_in == person]
+        grids = {grid for who in (person, *covered) for grid in self.district.posts_of(who)}
         if self.about_leader and person != self.reporter and (person in self.recused or self.place in grids):
             return False
         above = grids & set(path(self.place).values())
@@ -463,10 +348,7 @@ class Case:
         for number in range(len(self.hops) - 1, -1, -1):
             hop = self.hops[number]
             handed_on = hop.ended_by in ("escalated", "accept_timeout", "resolve_timeout")
-            mine = any(hop is each for each in self.held(person))
-            there = hop.holder in DESKS or BOUND.get(hop.grid) == person or self.district.seated(hop.grid, person)
-            mine = mine and path(self.place).get(hop.rank) == hop.grid
-            if number >= self.reopened_at and handed_on and mine and there:
+            if number >= self.reopened_at and handed_on and any(hop is mine for mine in self.held(person)):
                 return hop.rank, str(hop.holder)
         if self.is_bound(person) and person not in self.recused:
             rank = next(r for r, grid in sorted(path(self.place).items()) if BOUND.get(grid) == person)

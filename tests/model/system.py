@@ -21,8 +21,7 @@ from shared.messaging.inbox import Record
 from shared.problems import Problem
 from shared.service import Context
 from shared.settings import Settings
-from tests.model.calendar import CHINA, on_the_dot
-from tests.model.plain import Clock
+from tests.model.calendar import CHINA
 from tests.world import KEYS, new_database
 
 SHRINK = bool(os.environ.get("CHUISHAO_MODEL_SHRINK"))
@@ -65,7 +64,7 @@ class System:
         """Every case, whistle and topic, for the next sequence."""
         await self.execute(
             "TRUNCATE routing.cases, routing.hops, routing.history, routing.answers, routing.notes, routing.outbox,"
-            " routing.idempotency, routing.seen, routing.quarantine, routing.turn, directory.absence,"
+            " routing.idempotency, routing.seen, routing.quarantine, directory.absence,"
             " deliberation.cases, deliberation.outbox, deliberation.idempotency, deliberation.seen CASCADE"
         )
 
@@ -111,12 +110,6 @@ class Machine(RuleBasedStateMachine):
             return "ok", self.run(work)
         except Problem as problem:
             return problem.type, None
-
-    def same_clock(self, clock: Clock | None, real: datetime | None) -> None:
-        """Compares a deadline of the model with the system's."""
-        if clock:
-            clock.by = on_the_dot(clock.calendar, real, clock.by)
-        self.same_time(real, clock.by if clock else None)
 
     def same_time(self, real: datetime | None, model: datetime | None) -> None:
         assert (real is None) == (model is None), (real, model)

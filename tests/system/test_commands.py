@@ -149,52 +149,6 @@ def test_the_quarantine_is_empty_and_the_outbox_can_be_told_again(system: Runnin
     assert json.loads(system.run("quarantine", "list", "--json")) == []
 
 
-def test_a_policy_is_refused_with_its_line_saved_tried_on_the_past_and_given_to_open_cases(
-    system: Running, tmp_path: Path
-) -> None:
-    file, picture = tmp_path / "mine.yaml", tmp_path / "mine.svg"
-    file.write_text("name: mine\nbase: demo\nreopen: soon\n")
-    assert "第 3 行 reopen" in system.run("policy", "save", str(file), "--reason", "试一试", code=1)
-    file.write_text("name: mine\nbase: demo\nreopen: 20d\n")
-    report(system)
-    system.run("policy", "save", str(file), "--reason", "试一试")
-    id_ = next(row["id"] for row in json.loads(system.run("policy", "list", "--json")) if row["in_force"])
-    assert id_.startswith("mine@")
-    assert system.run("policy", "show", id_) == file.read_text()
-    past = ("--policy", str(file), "--from", "2020-01-01", "--to", "2099-01-01")
-    found = json.loads(system.run("policy", "replay", *past, "--json", "--picture", str(picture)))
-    assert found["cases"] > 0
-    assert found["recorded"][0]["level"] == "micro"
-    assert "<svg" in picture.read_text()
-    assert "微网格" in system.run("policy", "replay", *past)
-    system.run("policy", "replay", "--policy", str(file), "--from", "never", "--to", "2099-01-01", code=2)
-    system.run("policy", "save", "demo", "--reason", "换回来")
-    assert "件改用了现在的政策" in system.run("policy", "reapply", "--from", id_, "--reason", "换回来")
-    assert f"没有 {id_}x" in system.run("policy", "reapply", "--from", f"{id_}x", "--reason", "换回来", code=1)
-
-
-def test_a_years_holidays_are_imported_or_refused_whole(system: Running, tmp_path: Path) -> None:
-    file = tmp_path / "2027.yaml"
-    file.write_text("year: 2027\nholidays: [2028-01-01]\nworkdays: []\n")
-    assert "什么也没导入" in system.run("calendar", "import", str(file), code=1)
-    file.write_text("year: 2027\nholidays: [2027-01-01]\nworkdays: [2027-01-02]\n")
-    assert "导入了" in system.run("calendar", "import", str(file))
-    assert system.run("calendar", "show")
-
-
-def test_during_maintenance_the_doctor_says_so_and_time_may_pass(system: Running) -> None:
-    issue = report(system)
-    assert "维护中" in system.run("maintenance", "on", "--reason", "搬机房")
-    try:
-        system.run("clock", "--advance", "1h")
-        checks = {check["check"]: check["state"] for check in json.loads(system.run("doctor", "--json"))["checks"]}
-        assert checks["deadlines"] == "warn"
-        command = system.run("token", "--role", "command").strip()
-        assert system.call(f"/api/routing/cases/{issue}", command)["level"] == "micro"
-    finally:
-        assert "重新计时" in system.run("maintenance", "off")
-
-
 def test_the_climb_of_a_closed_case_is_drawn_once(system: Running) -> None:
     body = {"category": "FAC.light", "text": "灯坏了", "place": {"grid": f"{C}-L1"}, "phone": "13912360002"}
     issue = system.call("/api/intake/issues", body=body)

@@ -6,7 +6,7 @@ import pytest
 
 from services.intake.catalogue import catalogue
 from services.intake.domain.categories import BadCatalogueError, parse_catalogue
-from shared.contracts.labels import MERGEABLE, UNDELIBERABLE, is_deliberable
+from shared.contracts.labels import UNDELIBERABLE, is_deliberable
 
 URGENT = ["WAT.leak", "HEAT.cold", "HEAT.outage", "ELE.outage", "LIFT.fault"]
 EMERGENCY = ["SAF.gas", "SAF.fire", "LIFT.trapped"]
@@ -104,8 +104,3 @@ def test_an_item_listed_twice_is_refused() -> None:
 def test_a_document_of_another_shape_is_refused(document: object) -> None:
     with pytest.raises(BadCatalogueError):
         parse_catalogue(document)
-
-
-def test_what_may_be_merged_is_known_without_the_catalogue() -> None:
-    items = [item for each in catalogue().classes for item in each.items]
-    assert {item.code for item in items if item.mergeable} == MERGEABLE

@@ -68,18 +68,6 @@ def test_case_11_the_first_goes_at_once_and_the_rest_together_two_minutes_later(
     assert slots([assigned()] * 4, {}, DEFAULT, noon) == [noon] + [noon + timedelta(minutes=2)] * 3
 
 
-def test_case_11_with_bundling_off_nothing_is_delayed() -> None:
-    noon = shanghai(24, 12)
-    off = parse_policy({**policies.named("default"), "bundling": "0s"})
-    assert slots([assigned()] * 4, {LEADER: noon}, off, noon) == [noon] * 4
-
-
-def test_case_11_urgent_ones_go_apart_and_at_once() -> None:
-    noon = shanghai(24, 12)
-    urgent = Wish(LEADER, bundles=False, hold=Hold.VOLUNTEER)
-    assert slots([assigned(), urgent], {LEADER: noon}, DEFAULT, noon) == [noon + timedelta(minutes=2), noon]
-
-
 def test_who_waits_joins_those_who_wait_already() -> None:
     noon = shanghai(24, 12)
     waiting = noon + timedelta(minutes=1)

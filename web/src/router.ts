@@ -19,17 +19,6 @@ const routes: RouteRecordRaw[] = [
   { path: '/desk/:id?', name: 'desk', component: () => import('./pages/DeskPage.vue'), props: true, meta: { once: true } },
   { path: '/meetings', name: 'meetings', component: () => import('./pages/MeetingsPage.vue') },
   { path: '/meeting/:id', name: 'meeting', component: () => import('./pages/MeetingPage.vue'), props: true },
-  {
-    path: '/supervision/:id?',
-    name: 'supervision',
-    component: () => import('./pages/SupervisionPage.vue'),
-    props: true,
-    meta: { once: true },
-  },
-  { path: '/vacancies', name: 'vacancies', component: () => import('./pages/VacanciesPage.vue') },
-  { path: '/admin', name: 'admin', component: () => import('./pages/AdminPage.vue') },
-  { path: '/admin/policy', name: 'policy', component: () => import('./pages/PolicyPage.vue') },
-  { path: '/admin/calendar', name: 'calendar', component: () => import('./pages/CalendarPage.vue') },
   { path: '/phones', name: 'phones', component: () => import('./pages/PhonesPage.vue') },
   { path: '/:rest(.*)*', name: 'nowhere', component: () => import('./pages/NowherePage.vue') },
 ]

@@ -28,8 +28,6 @@ const track = (over: Partial<Track>): Track => ({
   on_hold: null,
   closed_how: null,
   holder: { level: 'micro', label: '1号楼1单元 单元长', until: null },
-  wake_at: null,
-  lead: null,
   promised_by: null,
   now: '2026-11-24T02:30:00Z',
   reply: null,

@@ -29,10 +29,6 @@ class Who(StrEnum):
     """Every candidate micro … large on the place's path, stand-ins for the absent, and the community's desk."""
     SUPERVISORS = "supervisors"
     """The district's desk, and the desk at the case's (the whistler's) grid or the nearest above it."""
-    IN_CHARGE = "in_charge"
-    """Whoever looks after it: a person, or every person of a desk."""
-    DISTRICT = "district"
-    """Every person of the district's desk."""
     LEAD = "lead"
     """The officers of the lead department."""
     ASSISTING = "assisting"
@@ -137,10 +133,6 @@ def _aims(row: Row, fact: Any) -> Sequence[_Aim]:
             return [_Aim(person=fact.holder_person)]
         case Who.REPORTER:
             return [_Aim(person=fact.reporter)]
-        case Who.IN_CHARGE if fact.in_charge_person is not None:
-            return [_Aim(person=fact.in_charge_person)]
-        case Who.IN_CHARGE:
-            return [_Aim(grid=fact.in_charge)]
         case Who.ALARM:
             return [_Aim(grid=fact.place)]
         case Who.LEAD:

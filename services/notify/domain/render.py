@@ -38,8 +38,6 @@ WHY = {
     "promise": "过了答应居民的日子",
     "report_in": "部门还没到场",
     "unconfirmed": "部门的结果还没人确认",
-    "unnoted": "好几天没人记一笔",
-    "handed": "交给您来跟",
 }
 OVERDUE = {"yellow": "说好的时间到了", "red": "说好的时间过了一半还多", "supervision": "已列入督办"}
 OUTCOME = {"opinion": "大家都说了看法", "resolution": "大家商量定了", "no_agreement": "这次没谈拢"}
@@ -49,8 +47,6 @@ WHAT = {
     "night": "夜里已交给社区值班台",
     "received": "收到了",
     "accepted": "有人接了",
-    "suspended": "先放一放",
-    "extended": "要多些时间",
     "asked": "想问您一句",
     "resolved": "说办好了，解决了吗",
     "still-asking": "解决了吗",

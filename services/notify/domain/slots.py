@@ -1,6 +1,6 @@
 """When a message may go: quiet hours and bundling."""
 
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime, time, timedelta
 from uuid import UUID
@@ -10,8 +10,6 @@ from services.notify.domain.audience import Hold
 from services.notify.domain.policy import Policy, QuietHours
 
 ZONE = ZoneInfo("Asia/Shanghai")
-FOLD = timedelta(seconds=5)
-"""In a storm of like reports the case of one of them is gone by then, and its message with it."""
 
 
 @dataclass(frozen=True)
@@ -24,8 +22,6 @@ class Wish:
     hold: Hold
     spoke_at: datetime | None = None
     """When the resident last did something themselves; None: just now."""
-    item: str | None = None
-    """What it is about, if it is an `assigned` that does not wait, of an item whose reports may turn out to be one."""
 
 
 def quiet_until(quiet: QuietHours | None, at: datetime) -> datetime | None:
@@ -59,29 +55,19 @@ def held_until(wish: Wish, policy: Policy, now: datetime) -> datetime | None:
     return quiet_until(policy.quiet, now)
 
 
-def slots(
-    wishes: Sequence[Wish],
-    last: Mapping[UUID, datetime],
-    policy: Policy,
-    now: datetime,
-    told: Collection[tuple[UUID, str]] = (),
-) -> list[datetime]:
+def slots(wishes: Sequence[Wish], last: Mapping[UUID, datetime], policy: Policy, now: datetime) -> list[datetime]:
     """The earliest time of each message, in order.
 
     `last` is, per person, the slot of the latest `assigned` so far: within `policy.bundling` of it the next one waits
-    for the end of that time, and all that wait for the same end go as one message. `told` is who has heard of which
-    item within that time: one more like it waits a few seconds (`FOLD`), in which it may fold into the first.
+    for the end of that time, and all that wait for the same end go as one message.
     """
-    latest, heard = dict(last), set(told)
+    latest = dict(last)
     given = []
     for wish in wishes:
         slot = held_until(wish, policy, now) or now
         if wish.bundles and policy.bundling:
             slot = max(slot, _bundled(latest.get(wish.person), policy.bundling, now))
             latest[wish.person] = slot
-        if wish.item and policy.bundling:
-            slot = max(slot, now + FOLD) if (wish.person, wish.item) in heard else slot
-            heard.add((wish.person, wish.item))
         given.append(slot)
     return given
 

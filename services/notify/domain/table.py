@@ -9,9 +9,8 @@ from typing import Any
 
 from services.notify.domain.audience import Hold, Row, Who
 
-HOP_OPENS = ("CaseOpened", "CaseEscalated", "CaseReturned", "CaseMoved", "CaseReopened")
+HOP_OPENS = ("CaseOpened", "CaseEscalated", "CaseMoved", "CaseReopened")
 ACCEPTS = ("CaseAccepted", "CaseClaimed")
-ENDS = ("CaseClosed", "CaseLeadEnded")
 
 
 def _not_own_find(fact: Any) -> bool:
@@ -20,22 +19,6 @@ def _not_own_find(fact: Any) -> bool:
 
 def _handed_up(fact: Any) -> bool:
     return bool(fact.reason == "escalated")
-
-
-def _folded_as_it_came(fact: Any) -> bool:
-    return bool(fact.how == "merged" and fact.hop == 0)
-
-
-def _done(fact: Any) -> bool:
-    return fact.how in ("resolved", "own")
-
-
-def _out_of_scope(fact: Any) -> bool:
-    return bool(fact.how == "out_of_scope")
-
-
-def _handed_over(fact: Any) -> bool:
-    return bool(fact.how == "handed_over")
 
 
 CASE: tuple[Row, ...] = (
@@ -55,20 +38,12 @@ CASE: tuple[Row, ...] = (
     Row(HOP_OPENS, "unreachable", Who.COMMUNITY_DESK, "{case}.{hop}", skip="unreachable", per_hop=True),
     Row(("CaseOpened",), "emergency", Who.ALARM, "{case}", loud=True, only=lambda f: f.urgency == "emergency"),
     Row(("CaseOpened",), "received", Who.REPORTER, "{case}:{seq}", Hold.RESIDENT, only=lambda f: not f.own),
-    Row(("CaseClosed",), "received", Who.REPORTER, "{case}:{seq}", Hold.RESIDENT, only=_folded_as_it_came),
     Row(ACCEPTS, "accepted", Who.REPORTER, "{case}:{seq}", Hold.RESIDENT, by="promised_by"),
-    Row(("CaseSuspended",), "suspended", Who.REPORTER, "{case}:{seq}", Hold.RESIDENT, by="until"),
-    Row(("CaseExtended",), "extended", Who.REPORTER, "{case}:{seq}", Hold.RESIDENT, by="until"),
     Row(("CaseAsked",), "asked", Who.REPORTER, "{case}:{seq}", Hold.RESIDENT),
     Row(("CaseAskReminded",), "asked", Who.REPORTER, "{case}:{seq}", Hold.RESIDENT, template="asked-again"),
     Row(("CaseResolved",), "resolved", Who.REPORTER, "{case}:{seq}", Hold.RESIDENT),
-    Row(("CaseLeadEnded",), "resolved", Who.REPORTER, "{case}:{seq}", Hold.RESIDENT, template="together", only=_done),
-    Row(ENDS, "resolved", Who.REPORTER, "{case}:{seq}", Hold.RESIDENT, template="out-of-scope", only=_out_of_scope),
-    Row(ENDS, "resolved", Who.REPORTER, "{case}:{seq}", Hold.RESIDENT, template="handed-over", only=_handed_over),
     Row(("CaseStillAsking",), "still-asking", Who.REPORTER, "{case}.{hop}:{day}", Hold.RESIDENT),
     Row(("CaseSupervised",), "supervision", Who.SUPERVISORS, "{case}"),
-    Row(("CaseSupervisionDue", "CaseSupervisionHanded"), "supervision", Who.IN_CHARGE, "{case}+{seq}"),
-    Row(("CaseSupervisionDue",), "supervision", Who.DISTRICT, "{case}+{seq}"),
 )
 
 WHISTLE: tuple[Row, ...] = (
@@ -91,8 +66,6 @@ WHISTLE: tuple[Row, ...] = (
     Row(("WhistleReportedIn",), "reported-in", Who.WHISTLER, "{f.whistle}:{seq}", by="result_by"),
     Row(("WhistleResulted",), "result", Who.WHISTLER, "{f.whistle}.{f.returns}", by="confirm_by"),
     Row(("WhistleSupervised",), "supervision", Who.SUPERVISORS, "{f.whistle}:{seq}"),
-    Row(("WhistleSupervisionDue", "WhistleSupervisionHanded"), "supervision", Who.IN_CHARGE, "{f.whistle}+{seq}"),
-    Row(("WhistleSupervisionDue",), "supervision", Who.DISTRICT, "{f.whistle}+{seq}"),
 )
 
 MEETING: tuple[Row, ...] = (
@@ -128,11 +101,7 @@ STALE: Mapping[str, frozenset[str]] = {
     "CaseAccepted": frozenset({"assigned", "reminder"}),
     "CaseClaimed": _HOP,
     "CaseEscalated": _HOP,
-    "CaseReturned": _HOP,
     "CaseMoved": _HOP,
-    "CaseSuspended": frozenset({"reminder", "asked"}),
-    "CaseWoken": frozenset({"suspended"}),
-    "CaseExtended": frozenset({"reminder"}),
     "CaseReplied": frozenset({"asked"}),
     "CaseResolved": _HOP,
     "CaseReopened": _HOP | {"resolved", "still-asking"},
@@ -143,14 +112,6 @@ STALE: Mapping[str, frozenset[str]] = {
 }
 """Event → the reasons that are no longer true after it, so that what still waits for them is dropped."""
 
-
-def stale(event: str, fact: Any) -> frozenset[str]:
-    """The reasons that are no longer true after an event. Whoever's issue is merged with others is still told that it
-    was received."""
-    reasons = STALE.get(event, frozenset())
-    return reasons - {"received"} if event == "CaseClosed" and fact.how == "merged" else reasons
-
-
 RESIDENT_SPOKE = frozenset({"CaseReplied", "CaseReopened"})
 """Events that are the resident's own act."""
 
@@ -158,6 +119,6 @@ RESIDENT_SPOKE = frozenset({"CaseReplied", "CaseReopened"})
 def closes(event: str, fact: Any) -> list[str]:
     """Whose questions about a case are settled by its event: a leader's while he could still take the case stays open
     when it climbs by itself, for it is his again until somebody above has accepted it."""
-    given_away = event in ("CaseMoved", "CaseReturned") or (event == "CaseEscalated" and _handed_up(fact))
+    given_away = event == "CaseMoved" or (event == "CaseEscalated" and _handed_up(fact))
     settled = {"leader": given_away or fact.phase != "assigned", "resident": fact.phase != "resolved"}
     return [asks for asks, settled_now in settled.items() if settled_now]

@@ -174,16 +174,6 @@ _CASE = {
         "您报的${category}（编号${number}）有人接了，是${holder}，${when}给您回话。想看进度，" + _OPEN_BY_CODE + "。",
         _card(thing3="holder", thing4="when"),
     ),
-    "suspended": Template(
-        "先放一放",
-        "您报的${category}（编号${number}）要先放一放，${start}接着办。为什么，" + _OPEN_BY_CODE + "能看到。",
-        _card(thing3="start"),
-    ),
-    "extended": Template(
-        "要多些时间",
-        "您报的${category}（编号${number}）要多些时间，${when}办好。为什么，" + _OPEN_BY_CODE + "能看到。",
-        _card(thing4="when"),
-    ),
     "asked": Template(
         "想问您一句",
         "您报的${category}（编号${number}），${holder}想问您一句。" + _OPEN_BY_CODE + "就能看到、能回答。",
@@ -202,23 +192,6 @@ _CASE = {
         + "能看到怎么办的。",
         _card(thing3="holder"),
         Ask.RESIDENT,
-    ),
-    "together": Template(
-        "一起办好了",
-        "您报的${category}（编号${number}）和别人报的是同一件事，${holder}说办好了。"
-        + _OPEN_BY_CODE
-        + "能看到怎么办的。",
-        _card(thing3="holder"),
-    ),
-    "out-of-scope": Template(
-        "该找别的地方",
-        "您报的${category}（编号${number}）不归这里办。该找哪里，" + _OPEN_BY_CODE + "能看到。",
-        _card(),
-    ),
-    "handed-over": Template(
-        "转给别处接着办",
-        "您报的${category}（编号${number}）转给别的系统接着办，还没有办完。转到了哪里，" + _OPEN_BY_CODE + "能看到。",
-        _card(),
     ),
     "still-asking": Template(
         "真的解决了吗",

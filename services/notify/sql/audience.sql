@@ -12,14 +12,14 @@ CROSS JOIN LATERAL (
     UNION
     SELECT desk.person FROM directory.v1_post desk
      WHERE desk.kind = 'desk' AND desk.grid IN (
-        SELECT t.grid WHERE t.who IN ('holder', 'whistler', 'in_charge')
+        SELECT t.grid WHERE t.who IN ('holder', 'whistler')
         UNION ALL
         (SELECT w.up FROM directory.v1_path w
           WHERE t.who IN ('community_desk', 'alarm') AND w.grid = t.grid AND w.rank >= 5 ORDER BY w.rank LIMIT 1)
         UNION ALL
         SELECT w.up FROM directory.v1_path w WHERE t.who = 'alarm' AND w.grid = t.grid AND w.rank < 5
         UNION ALL
-        SELECT w.up FROM directory.v1_path w WHERE t.who IN ('supervisors', 'district') AND w.grid = t.grid AND w.rank = 7
+        SELECT w.up FROM directory.v1_path w WHERE t.who = 'supervisors' AND w.grid = t.grid AND w.rank = 7
         UNION ALL
         (SELECT w.up FROM directory.v1_path w
           WHERE t.who = 'supervisors' AND w.grid = t.grid

@@ -24,12 +24,6 @@ def opening(place: int, start: int, *, about_leader: bool = False) -> Climb:
     return Climb(first, max(first, above))
 
 
-def recurring(usual: Climb) -> Climb:
-    """The same thing again and again starts one level higher, up to community."""
-    first = max(usual.first, min(usual.first + 1, COMMUNITY))
-    return Climb(first, max(first, usual.top))
-
-
 def by_clock(rank: int) -> Climb:
     """A timeout climbs to community at most; from there on the case stays, supervised."""
     return Climb(rank + 1, COMMUNITY)

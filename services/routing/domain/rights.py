@@ -2,7 +2,7 @@
 
 from collections.abc import Collection
 
-from services.routing.domain.states import ASKER, AUTHORITY, BOUND, DESK, FORMER, HOLDER, REPORTER, SENIOR
+from services.routing.domain.states import BOUND, DESK, FORMER, HOLDER, REPORTER
 
 READERS = frozenset({"command", "admin", "auditor"})
 """Roles of the deployment that may read every case."""
@@ -18,13 +18,10 @@ def relations(
     reports: bool,
     holds: bool,
     desks: Collection[int],
-    posts: Collection[int],
     bound: bool,
     claimable: bool,
-    asked: bool,
 ) -> frozenset[str]:
-    """What a caller is to a case at `rank` (see `states.py`); `desks`: ranks of the desks above the place he sits at;
-    `posts`: of all his posts there; `asked`: what waits for a second person is his own request.
+    """What a caller is to a case at `rank` (see `states.py`); `desks`: ranks of the desks above the place he sits at.
 
     A desk above the holder acts on the holder's behalf (代办), so it counts as holder too when it says for whom.
     After the third "no" only the holding desk, the district's desk and command may act.
@@ -34,19 +31,11 @@ def relations(
         found.add(REPORTER)
     if holds:
         found.add(HOLDER)
-    own = {desk for desk in desks if desk >= COMMUNITY and desk >= rank}
-    senior = {post for post in posts if post > rank}
+    above = {desk for desk in desks if desk >= COMMUNITY and desk > rank}
     if noes >= LAST_NO:
-        own &= {rank, DISTRICT}
-        senior &= {DISTRICT}
-    if own - {rank} or role == "command":
+        above &= {DISTRICT}
+    if above or role == "command":
         found.add(DESK)
-    if own or role == "command":
-        found.add(AUTHORITY)
-    if senior or role == "command":
-        found.add(SENIOR)
-    if asked:
-        found.add(ASKER)
     if noes < LAST_NO and claimable and not holds:
         found.add(FORMER)
     if noes < LAST_NO and bound and not holds:

@@ -1,31 +1,26 @@
 """The case's state machine as one table, read by code, tests, docs and pages (domain rules of a case, 办理).
 
 `phase` is assigned -> accepted -> resolved -> closed; `on_hold` lies beside it and says why the clocks stand still.
+Acts with `offered=False` have their place here and are not open to anybody yet.
 """
 
-from collections.abc import Collection, Iterable
+from collections.abc import Iterable
 from dataclasses import dataclass
 
 ASSIGNED, ACCEPTED, RESOLVED, CLOSED = "assigned", "accepted", "resolved", "closed"
 OPEN = frozenset({ASSIGNED, ACCEPTED})
 RUNNING: frozenset[str | None] = frozenset({None})
 ASKING: frozenset[str | None] = frozenset({None, "reporter"})
-SLEEPING: frozenset[str | None] = frozenset({"suspended"})
-QUIET: frozenset[str | None] = frozenset({None, "reporter", "suspended"})
-"""Nobody but the holder is at work on it: no department, no meeting."""
 HELD: frozenset[str | None] = frozenset({None, "reporter", "suspended", "whistle", "deliberation"})
 
 HOLDER, FORMER, BOUND, REPORTER, DESK, CLOCK = "holder", "former", "bound", "reporter", "desk", "clock"
-AUTHORITY, SENIOR, ASKER = "authority", "senior", "asker"
 """Who acts: the present holder (or a desk above for them), a level the case has passed, a bound party member, the
-resident, a desk above the holder, and time itself; the community's desk or a higher one that is not below the holder,
-whoever has a post at a level above, and whoever asked for what waits for a second person."""
+resident, the community's desk or one above, and time itself."""
 
 
 @dataclass(frozen=True)
 class Act:
-    """One row: who may do it, in which states, and the phase afterwards (None: as before). With `granted_by` it takes
-    two: the first call asks, and one of these grants it by calling the same, or declines."""
+    """One row: who may do it, in which states, and the phase afterwards (None: as before)."""
 
     name: str
     zh: str
@@ -33,7 +28,7 @@ class Act:
     phases: frozenset[str]
     on_hold: frozenset[str | None]
     then: str | None
-    granted_by: frozenset[str] = frozenset()
+    offered: bool = True
 
 
 def _act(
@@ -43,10 +38,9 @@ def _act(
     phases: Iterable[str],
     on_hold: frozenset[str | None],
     then: str | None,
-    *,
-    granted_by: str = "",
+    offered: bool = True,
 ) -> Act:
-    return Act(name, zh, frozenset(by.split()), frozenset(phases), on_hold, then, frozenset(granted_by.split()))
+    return Act(name, zh, frozenset(by.split()), frozenset(phases), on_hold, then, offered)
 
 
 ACTS: dict[str, Act] = {
@@ -62,15 +56,12 @@ ACTS: dict[str, Act] = {
         _act("withdraw", "撤回", "reporter", OPEN | {RESOLVED}, HELD, CLOSED),
         _act("timeout", "到时转上一级", "clock", OPEN, RUNNING, ASSIGNED),
         _act("silence", "无人回答", "clock", {RESOLVED}, RUNNING, CLOSED),
-        _act("return", "退回", "holder", OPEN, RUNNING, ASSIGNED),
-        _act("suspend", "挂账", "holder", OPEN, ASKING, None, granted_by="authority"),
-        _act("resume", "接着办", "holder authority", OPEN, SLEEPING, None),
-        _act("wake", "挂账到期", "clock", OPEN, SLEEPING, None),
-        _act("extend", "延期", "holder", {ACCEPTED}, RUNNING, None, granted_by="senior"),
-        _act("decline", "不同意", "authority senior", OPEN, HELD, None),
-        _act("merge", "合并", "authority", OPEN, QUIET, CLOSED),
-        _act("out-of-scope", "不受理", "authority", OPEN, QUIET, CLOSED, granted_by="authority"),
-        _act("hand-over", "移交", "authority", OPEN, QUIET, CLOSED),
+        _act("return", "退回", "holder", OPEN, RUNNING, ASSIGNED, offered=False),
+        _act("suspend", "挂账", "holder", OPEN, RUNNING, None, offered=False),
+        _act("extend", "延期", "holder", OPEN, RUNNING, None, offered=False),
+        _act("merge", "合并", "desk", OPEN, RUNNING, CLOSED, offered=False),
+        _act("out-of-scope", "不受理", "desk", OPEN, RUNNING, CLOSED, offered=False),
+        _act("hand-over", "移交", "desk", OPEN, RUNNING, CLOSED, offered=False),
     )
 }
 
@@ -80,64 +71,24 @@ LAST_NO = 3
 
 @dataclass(frozen=True)
 class State:
-    """What the table looks at.
-
-    `reopenable`: closed as unanswered, and not for longer than the policy allows. `can_climb`: there is a hand above
-    that the holder may pass it to; `can_return`: one below had it, and it was not given back before. `can_extend`: it
-    has a deadline for which no extension was asked yet. `requested`: the act that waits for a second person.
-    `followed`: other reports of the same thing wait for it.
-    """
+    """What the table looks at. `reopenable`: closed as unanswered, and not for longer than the policy allows.
+    `can_climb`: there is a hand above that the holder may pass it to."""
 
     phase: str
     on_hold: str | None
     reopenable: bool = False
     can_climb: bool = True
-    can_return: bool = False
-    can_extend: bool = False
-    requested: str | None = None
-    followed: bool = False
 
 
 def allows(act: Act, state: State) -> bool:
     """Whether the state allows the act, whoever does it."""
+    if not act.offered:
+        return False
     if act.name == "answer" and state.reopenable:
         return True
-    return state.phase in act.phases and state.on_hold in act.on_hold and _fits(act, state)
-
-
-def _fits(act: Act, state: State) -> bool:
-    """What an act asks for beyond phase and hold."""
-    if act.granted_by and state.requested is not None:
-        return state.requested == act.name
-    match act.name:
-        case "escalate":
-            return state.can_climb
-        case "return":
-            return state.can_return
-        case "extend":
-            return state.can_extend
-        case "decline":
-            return state.requested is not None
-        case "withdraw":
-            return not state.followed
-    return True
-
-
-def awaited(act: Act, state: State) -> bool:
-    """Whether the act would decide what somebody has asked for."""
-    return state.requested is not None and act.name in ("decline", state.requested)
-
-
-def hands(act: Act, state: State) -> frozenset[str]:
-    """Who may do the act now: while it waits for a second person, that one."""
-    if state.requested is not None and awaited(act, state):
-        return ACTS[state.requested].granted_by
-    return act.by
-
-
-def is_own_request(act: Act, state: State, relations: Collection[str]) -> bool:
-    """Whether the caller would be his own second person."""
-    return awaited(act, state) and ASKER in relations
+    if act.name == "escalate" and not state.can_climb:
+        return False
+    return state.phase in act.phases and state.on_hold in act.on_hold
 
 
 def can(state: State, relations: Iterable[str]) -> list[str]:
@@ -146,8 +97,4 @@ def can(state: State, relations: Iterable[str]) -> list[str]:
     mine = frozenset(relations)
     if DESK in mine:
         mine |= {HOLDER}
-    return [
-        act.name
-        for act in ACTS.values()
-        if hands(act, state) & mine and allows(act, state) and not is_own_request(act, state, mine)
-    ]
+    return [act.name for act in ACTS.values() if act.by & mine and CLOCK not in act.by and allows(act, state)]

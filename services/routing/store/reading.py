@@ -2,6 +2,7 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from datetime import datetime
 from typing import Any
 from uuid import UUID
 
@@ -16,25 +17,11 @@ SELECT c.*, g.code AS grid_code, g.label AS grid_label, g.level AS grid_level, g
        pl.code AS place_code, pl.label AS place_label, pl.rank AS place_rank, hp.no AS holder_no,
        greatest(c.accept_by, c.resolve_by) >= (SELECT min(published_until) FROM public.calendar_horizon)
            AND 'natural' <> ANY (ARRAY[c.accept_calendar, c.resolve_calendar]) AS provisional,
-       q.kind AS request, q.asked_by, q.at AS asked_at, q.until AS asked_until, q.text AS asked_text,
-       qb.no AS asked_by_no, qf.no AS asked_for_no,
-       EXISTS (SELECT FROM requests e WHERE e.case_id = c.id AND e.hop = c.hop AND e.kind = 'extend')
-           AS extension_asked,
-       c.phase IN ('assigned', 'accepted')
-           AND NOT EXISTS (SELECT FROM hops h WHERE h.case_id = c.id AND h.ended_by = 'returned')
-           AND EXISTS (SELECT FROM hops h JOIN directory.v1_path p ON p.grid = c.place AND p.up = h.grid
-               WHERE h.case_id = c.id AND h.hop > c.reopened_hop AND h.rank < c.rank AND h.holder_kind IS NOT NULL)
-           AS can_return,
-       (SELECT count(*) FROM cases f WHERE f.merged_into = c.id) AS followers,
        public.clock_now() AS now
   FROM cases c
   JOIN directory.v1_grid g ON g.id = c.grid
   JOIN directory.v1_grid pl ON pl.id = c.place
   LEFT JOIN directory.v1_person hp ON hp.id = c.holder_person
-  LEFT JOIN requests q ON q.case_id = c.id AND q.hop = c.hop AND q.decided_at IS NULL
-       AND c.phase IN ('assigned', 'accepted')
-  LEFT JOIN directory.v1_person qb ON qb.id = q.asked_by
-  LEFT JOIN directory.v1_person qf ON qf.id = q.asked_for
 """
 CASE = text(_CASE + " WHERE c.id = :id")
 HOPS = text("""
@@ -66,21 +53,6 @@ COMPLAINED_OF = """(c.about_leader AND c.placed AND c.reporter IS DISTINCT FROM 
 _HOLDS = """(c.holder_kind = 'person' AND c.holder_person = :person
            OR c.holder_kind = 'desk' AND EXISTS (SELECT FROM mine m WHERE m.grid = c.grid AND m.kind = 'desk'))"""
 POSTED = """EXISTS (SELECT FROM directory.v1_path p JOIN mine m ON m.grid = p.up WHERE p.grid = c.place)"""
-# Who is there now: has a post at the grid and is not away, or stands in for somebody who is.
-SEATED_AT = """(EXISTS (SELECT FROM directory.v1_post o LEFT JOIN directory.v1_absence a
-               ON a.person = o.person AND a.since <= public.clock_now() AND public.clock_now() < a.until
-            WHERE o.grid = {grid} AND (o.person = {person} OR a.stand_in = {person}))
-       AND NOT EXISTS (SELECT FROM directory.v1_absence s
-            WHERE s.person = {person} AND s.since <= public.clock_now() AND public.clock_now() < s.until))"""
-BOUND_AT = """EXISTS (SELECT FROM directory.v1_binding b
-            WHERE b.grid = {grid} AND b.kind = 'member' AND b.person = {person})"""
-# A hop whose holder the caller was and, its grid being on the way up, still is: who has left has nothing to claim.
-_MY_HOP = f"""EXISTS (SELECT FROM directory.v1_path w WHERE w.grid = c.place AND w.up = h.grid)
-           AND (h.holder_person = :person AND CASE WHEN h.holder_post = 'bound'
-               THEN {BOUND_AT.format(grid="h.grid", person=":person")}
-               ELSE {SEATED_AT.format(grid="h.grid", person=":person")} END
-           OR h.holder_kind = 'desk' AND EXISTS (SELECT FROM directory.v1_post o
-               WHERE o.grid = h.grid AND o.kind = 'desk' AND o.person = :person))"""
 _BOUND = """EXISTS (SELECT FROM directory.v1_path p JOIN directory.v1_binding b ON b.grid = p.up
            WHERE p.grid = c.place AND b.kind = 'member' AND b.person = :person)"""
 # What ties a person to a case: all rights come from these facts.
@@ -92,8 +64,6 @@ SELECT c.reporter = :person AS reports,
        {POSTED} AS posted,
        coalesce((SELECT array_agg(p.rank) FROM directory.v1_path p JOIN mine m ON m.grid = p.up
            WHERE p.grid = c.place AND m.kind = 'desk'), '{{}}') AS desks,
-       coalesce((SELECT array_agg(DISTINCT p.rank) FROM directory.v1_path p JOIN mine m ON m.grid = p.up
-           WHERE p.grid = c.place), '{{}}') AS posts,
        {_BOUND} AS bound,
        EXISTS (SELECT FROM whistle_cases k JOIN whistles w ON w.id = k.whistle
            JOIN directory.v1_officer o ON o.department = w.lead OR o.department = ANY (w.assisting)
@@ -102,18 +72,21 @@ SELECT c.reporter = :person AS reports,
            OR h.holder_kind = 'desk' AND EXISTS (SELECT FROM directory.v1_post o
                WHERE o.grid = h.grid AND o.kind = 'desk' AND o.person = :person))) AS held_hop,
        EXISTS (SELECT FROM hops h WHERE h.case_id = c.id AND h.hop > c.reopened_hop
-           AND h.ended_by IN ('escalated', 'accept_timeout', 'resolve_timeout') AND {_MY_HOP}) AS claimable,
+           AND h.ended_by IN ('escalated', 'accept_timeout', 'resolve_timeout') AND (h.holder_person = :person
+           OR h.holder_kind = 'desk' AND EXISTS (SELECT FROM directory.v1_post o
+               WHERE o.grid = h.grid AND o.kind = 'desk' AND o.person = :person))) AS claimable,
        :person = ANY (c.recused) AS recused,
        {COMPLAINED_OF} AS complained_of
   FROM cases c WHERE c.id = :id
 """
 )
 # The hop a former holder may claim: left to a timeout or handed up, since the last "not solved".
-CLAIMABLE = text(f"""
+CLAIMABLE = text("""
 SELECT h.rank, h.grid, h.holder_person, h.holder_post
-  FROM hops h JOIN cases c ON c.id = h.case_id
+  FROM hops h
  WHERE h.case_id = :id AND h.hop > :after AND h.ended_by IN ('escalated', 'accept_timeout', 'resolve_timeout')
-   AND {_MY_HOP}
+   AND (h.holder_person = :person OR h.holder_kind = 'desk' AND EXISTS (SELECT FROM directory.v1_post o
+           WHERE o.grid = h.grid AND o.kind = 'desk' AND o.person = :person))
  ORDER BY h.hop DESC LIMIT 1
 """)
 BOUND_GRID = text("""
@@ -138,6 +111,24 @@ LIST = text(
  ORDER BY c.id LIMIT :limit
 """
 )
+# Cases and whistles somebody should look after, longest first.
+SUPERVISION = text("""
+SELECT s.kind, s.id, s.why, s.since, g.code AS grid
+  FROM (SELECT 'case' AS kind, id, supervised_why AS why, supervised_at AS since, grid, place
+          FROM cases WHERE supervised_at IS NOT NULL AND phase <> 'closed'
+         UNION ALL
+        SELECT 'whistle', id, supervised_why, supervised_at, desk, place
+          FROM whistles WHERE supervised_at IS NOT NULL AND CASE supervised_why
+               WHEN 'report_in' THEN state IN ('blown', 'acknowledged') ELSE state = 'result' END) s
+  JOIN directory.v1_grid g ON g.id = s.grid
+ WHERE (CAST(:after_at AS timestamptz) IS NULL OR (s.since, s.id) > (:after_at, CAST(:after_id AS uuid)))
+   AND (CAST(:grid AS uuid) IS NULL OR EXISTS (
+        SELECT FROM directory.v1_path p WHERE p.grid = s.place AND p.up = :grid))
+   AND (:everything OR EXISTS (
+        SELECT FROM directory.v1_path p JOIN directory.v1_post o ON o.grid = p.up
+         WHERE p.grid = s.place AND o.kind = 'desk' AND o.person = :person))
+ ORDER BY s.since, s.id LIMIT :limit
+""")
 POLICY_BODY = text("SELECT body FROM policy WHERE id = :id")
 IS_DESK = text("SELECT EXISTS (SELECT FROM directory.v1_post WHERE kind = 'desk' AND person = :person)")
 
@@ -152,7 +143,6 @@ class Ties:
     holds: bool = False
     posted: bool = False
     desks: frozenset[int] = frozenset()
-    posts: frozenset[int] = frozenset()
     bound: bool = False
     whistled: bool = False
     held_hop: int | None = None
@@ -178,7 +168,7 @@ async def ties(conn: AsyncConnection, id_: UUID, person: UUID) -> Ties:
     if row is None:
         return Ties()
     facts: dict[str, Any] = dict(row)
-    return Ties(**{**facts, "desks": frozenset(row["desks"]), "posts": frozenset(row["posts"])})
+    return Ties(**{**facts, "desks": frozenset(row["desks"])})
 
 
 async def policy(conn: AsyncConnection, id_: str) -> Policy:
@@ -191,6 +181,28 @@ async def policy(conn: AsyncConnection, id_: str) -> Policy:
 async def cases(conn: AsyncConnection, **where: Any) -> Sequence[RowMapping]:
     """A page of cases; see LIST for the filters."""
     return (await conn.execute(LIST, where)).mappings().all()
+
+
+async def supervision(
+    conn: AsyncConnection,
+    *,
+    person: UUID | None,
+    everything: bool,
+    grid: UUID | None,
+    after: tuple[datetime, UUID] | None,
+    limit: int,
+) -> Sequence[RowMapping]:
+    """A page of the supervision list, longest first; `after` is (since, id) of the last one seen."""
+    since, id_ = after or (None, None)
+    where = {
+        "person": person,
+        "everything": everything,
+        "grid": grid,
+        "after_at": since,
+        "after_id": id_,
+        "limit": limit,
+    }
+    return (await conn.execute(SUPERVISION, where)).mappings().all()
 
 
 async def is_desk(conn: AsyncConnection, person: UUID | None) -> bool:

@@ -9,7 +9,6 @@ from sqlalchemy.dialects.postgresql import JSONB
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from services.routing.store.reading import COMPLAINED_OF, MINE, POSTED
-from services.routing.store.writing import RUNNING
 from shared.db import note_events
 from shared.telemetry import current_traceparent
 
@@ -196,10 +195,10 @@ UPDATE cases SET resolve_left = greatest(resolve_left, :rest)
 SET_TOPIC = text("UPDATE cases SET topic = :topic WHERE id = :id")
 # Due stages: the highest one that is due, at once. Cases are locked before whistles, as everywhere; an event counts
 # on its case.
-CHASE = text(f"""
+CHASE = text("""
 WITH due AS (
     SELECT w.id FROM cases c JOIN whistles w ON w.case_id = c.id
-     WHERE w.next_at <= public.clock_now() AND {RUNNING} ORDER BY w.next_at LIMIT :batch
+     WHERE w.next_at <= public.clock_now() ORDER BY w.next_at LIMIT :batch
        FOR UPDATE OF c, w SKIP LOCKED
 )
 UPDATE whistles w SET
@@ -213,31 +212,8 @@ UPDATE whistles w SET
   FROM due d WHERE w.id = d.id
 RETURNING w.id, w.state, w.overdue, w.supervised_why
 """)
-# Deadlines that an edited calendar moves; those that have passed have been told.
-RUNNING_WHISTLES = text(
-    "SELECT id, policy, occasion, state, extended FROM whistles WHERE next_at IS NOT NULL OR disputed"
-)
-_LIMITS = ("report_in_by", "result_by", "confirm_by", "decide_by", "red_at", "supervise_at")
-DAYS_LEFT = text(f"""
-SELECT w.id, {
-    ", ".join(
-        f"CASE WHEN '{name}' = ANY (r.limits) AND w.{name} > public.clock_now() THEN"
-        f" public.open_between('workday', public.clock_now(), w.{name}) END AS {name}"
-        for name in _LIMITS
-    )
-}
-  FROM jsonb_to_recordset(:rows) AS r(id uuid, limits text[]) JOIN whistles w ON w.id = r.id
-""").bindparams(bindparam("rows", type_=JSONB))
-GIVE_DAYS = text(f"""
-UPDATE whistles w SET {
-    ", ".join(f"{name} = coalesce(public.due('workday', public.clock_now(), r.{name}), w.{name})" for name in _LIMITS)
-}
-  FROM jsonb_to_recordset(:rows) AS r(id uuid, {", ".join(f"{name} bigint" for name in _LIMITS)})
- WHERE w.id = r.id
-""").bindparams(bindparam("rows", type_=JSONB))
 NEXT = text(
-    "SELECT extract(epoch FROM min(next_at) - public.clock_now())::float FROM whistles"
-    f" WHERE next_at IS NOT NULL AND {RUNNING}"
+    "SELECT extract(epoch FROM min(next_at) - public.clock_now())::float FROM whistles WHERE next_at IS NOT NULL"
 )
 # History and event of whistles that were changed before in this transaction; events count per case.
 TELL = text("""

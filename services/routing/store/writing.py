@@ -26,13 +26,13 @@ for _level in LEVELS[:-1]:
         ESCALATIONS.labels(_level, _reason)  # from nought, so that the first one is seen as an increase
 
 # A candidate's seat at this moment: the leader himself, or his named stand-in while he is away.
-SEAT = """directory.v1_candidate c
+_SEAT = """directory.v1_candidate c
               LEFT JOIN directory.v1_absence a ON a.person = c.person AND a.since <= m.now AND m.now < a.until
              CROSS JOIN LATERAL (SELECT coalesce(a.stand_in, c.person) AS person,
                    a.person IS NOT NULL AND (a.stand_in IS NULL OR EXISTS (
                        SELECT FROM directory.v1_absence s
                         WHERE s.person = a.stand_in AND s.since <= m.now AND m.now < s.until)) AS away) seat"""
-REACHABLE = "EXISTS (SELECT FROM directory.v1_reachable r WHERE r.person = seat.person)"
+_REACHABLE = "EXISTS (SELECT FROM directory.v1_reachable r WHERE r.person = seat.person)"
 _HELD_LOWER = """(seat.person = ANY (m.passed) AND EXISTS (
                        SELECT FROM unnest(m.passed, m.passed_rank) AS h(person, rank)
                         WHERE h.person = seat.person AND h.rank < p.rank))"""
@@ -40,23 +40,47 @@ _HELD_LOWER = """(seat.person = ANY (m.passed) AND EXISTS (
 _COMPLAINED_OF = "(m.about_leader AND p.up = m.place AND p.rank < m.top)"
 _FITS = f"""(c.kind = 'desk' AND NOT {_COMPLAINED_OF}
                    OR c.kind = 'person' AND NOT seat.away AND seat.person <> ALL (m.recused)
-                   AND NOT {_HELD_LOWER} AND {REACHABLE})"""
+                   AND NOT {_HELD_LOWER} AND {_REACHABLE})"""
 _REASON = f"""CASE WHEN c.kind = 'desk' THEN 'recused'
                         WHEN a.person IS NOT NULL THEN 'absent'
-                        WHEN NOT {REACHABLE} THEN 'unreachable'
+                        WHEN NOT {_REACHABLE} THEN 'unreachable'
                         WHEN seat.person = ANY (m.recused) THEN 'recused'
                         WHEN {_HELD_LOWER} THEN 'same_person' END"""
 MOVE_SQL = (
     (Path(__file__).parent / "move.sql")
     .read_text()
-    .replace("{seat}", SEAT)
+    .replace("{seat}", _SEAT)
     .replace("{fits}", _FITS)
     .replace("{reason}", _REASON)
 )
 MOVE = text(MOVE_SQL).bindparams(bindparam("moves", type_=JSONB))
 
 # -- policies -------------------------------------------------------------------------------------------
+SAVE_POLICY = text(
+    "INSERT INTO policy (id, name, body, night_urgencies, night_from, night_until)"
+    " VALUES (:id, :name, :body, :night_urgencies, :night_from, :night_until) ON CONFLICT (id) DO NOTHING"
+).bindparams(bindparam("body", type_=JSONB))
+SAVE_TERMS = text(
+    "INSERT INTO term (policy, class, rank, accept_calendar, accept_term, resolve_calendar, resolve_term)"
+    " VALUES (:policy, :class, :rank, :accept_calendar, :accept_term, :resolve_calendar, :resolve_term)"
+    " ON CONFLICT DO NOTHING"
+)
+PUT_IN_FORCE = text(
+    "INSERT INTO policy_in_force (policy) VALUES (:id) ON CONFLICT (one) DO UPDATE SET policy = excluded.policy"
+)
 IN_FORCE = text("SELECT policy FROM policy_in_force")
+# "An edited calendar recomputes open deadlines": the same formula over every open row that is not paused.
+RECOMPUTE = text("""
+UPDATE cases SET
+    accept_by = CASE WHEN accept_by IS NOT NULL THEN public.due(accept_calendar, accept_since, accept_left) END,
+    accept_remind = CASE WHEN accept_remind IS NOT NULL
+        THEN public.due(accept_calendar, accept_since, accept_left - accept_term / 4) END,
+    resolve_by = CASE WHEN resolve_by IS NOT NULL THEN public.due(resolve_calendar, resolve_since, resolve_left) END,
+    resolve_remind = CASE WHEN resolve_remind IS NOT NULL
+        THEN public.due(resolve_calendar, resolve_since, resolve_left - resolve_term / 4) END
+ WHERE (accept_by IS NOT NULL AND accept_calendar = ANY (:calendars))
+    OR (resolve_by IS NOT NULL AND resolve_calendar = ANY (:calendars))
+""")
 
 # -- opening ----------------------------------------------------------------------------------------------
 GRID_RANKS = text("SELECT id, rank FROM directory.v1_grid WHERE id = ANY(:ids)")
@@ -98,13 +122,10 @@ LOCK_CASE = text("SELECT *, public.clock_now() AS now FROM cases WHERE id = :id 
 # Emergencies first. The grids are dealt to lanes, and a lane is one worker's until it commits: two that took turns
 # through the same grid would move its cases out of order.
 LANES = 2
-# An administrator may stop all clocks; looked up once a statement.
-RUNNING = "NOT EXISTS (SELECT FROM maintenance)"
-_DUE = f"""
+_DUE = """
     SELECT id, traceparent, extract(epoch FROM public.clock_now() - least(accept_by, resolve_by))::float AS late
       FROM cases
-     WHERE next_at <= public.clock_now() AND (accept_by <= public.clock_now() OR resolve_by <= public.clock_now())
-       AND {RUNNING}"""
+     WHERE next_at <= public.clock_now() AND (accept_by <= public.clock_now() OR resolve_by <= public.clock_now())"""
 LOCK_DUE = text(f"""
 WITH mine AS MATERIALIZED (
     SELECT lane FROM unnest(CAST(:order AS int[])) lane
@@ -120,10 +141,22 @@ others AS MATERIALIZED ({_DUE}
 )
 SELECT * FROM emergencies UNION ALL SELECT * FROM others
 """)
+# A person holds what is not theirs any more: the post is another's, or the grid is gone.
+LOCK_DISPLACED = text("""
+SELECT c.id, c.rank, c.on_hold
+  FROM cases c JOIN directory.v1_grid g ON g.id = c.grid
+ WHERE c.phase IN ('assigned', 'accepted')
+   AND (CAST(:grid AS uuid) IS NULL OR c.grid = :grid)
+   AND (g.void_at IS NOT NULL OR c.holder_kind = 'person' AND c.holder_post <> 'bound' AND NOT EXISTS (
+       SELECT FROM directory.v1_candidate k
+         LEFT JOIN directory.v1_absence a ON a.person = k.person
+        WHERE k.grid = c.grid AND c.holder_person IN (k.person, a.stand_in)))
+   FOR UPDATE OF c
+""")
 
 # -- ticks ------------------------------------------------------------------------------------------------
 # Which clocks have anything to do, each by the condition of its own statement below, and when the next one will.
-DUE = text(f"""
+DUE = text("""
 SELECT count(*) FILTER (WHERE accept_by <= now.at OR resolve_by <= now.at) AS timed_out,
        coalesce(bool_or(accept_remind <= now.at AND accept_by > now.at
                      OR resolve_remind <= now.at AND resolve_by > now.at), false) AS to_remind,
@@ -133,16 +166,15 @@ SELECT count(*) FILTER (WHERE accept_by <= now.at OR resolve_by <= now.at) AS ti
            AS promised,
        (SELECT extract(epoch FROM min(next_at) - public.clock_now())::float
           FROM cases WHERE next_at > public.clock_now()) AS until
-  FROM cases CROSS JOIN (SELECT public.clock_now() AS at) now WHERE next_at <= public.clock_now() AND {RUNNING}
+  FROM cases CROSS JOIN (SELECT public.clock_now() AS at) now WHERE next_at <= public.clock_now()
 """)
 # A reminder whose deadline has passed as well is dropped: only the move is told.
-REMIND = text(f"""
+REMIND = text("""
 WITH due AS (
     SELECT id, accept_remind <= public.clock_now() AS accept FROM cases
      WHERE next_at <= public.clock_now()
        AND ((accept_remind <= public.clock_now() AND accept_by > public.clock_now())
          OR (resolve_remind <= public.clock_now() AND resolve_by > public.clock_now()))
-       AND {RUNNING}
      ORDER BY next_at LIMIT :batch FOR UPDATE SKIP LOCKED
 )
 UPDATE cases c SET seq = c.seq + 1,
@@ -151,11 +183,10 @@ UPDATE cases c SET seq = c.seq + 1,
   FROM due d WHERE c.id = d.id
 RETURNING c.id, CASE WHEN coalesce(d.accept, false) THEN 'accept' ELSE 'resolve' END AS clock
 """)
-NAG = text(f"""
+NAG = text("""
 WITH due AS (
     SELECT id FROM cases
      WHERE next_at <= public.clock_now() AND nags[1] <= public.clock_now() AND wait_by > public.clock_now()
-       AND {RUNNING}
      ORDER BY next_at LIMIT :batch FOR UPDATE SKIP LOCKED
 )
 UPDATE cases c SET seq = c.seq + 1, nagged = c.nagged + late.n, nags = c.nags[late.n + 1:]
@@ -164,16 +195,14 @@ UPDATE cases c SET seq = c.seq + 1, nagged = c.nagged + late.n, nags = c.nags[la
  WHERE c.id = d.id
 RETURNING c.id, c.nagged AS n, c.phase
 """)
-LOCK_WAITED = text(f"""
-SELECT id, phase, on_hold, topic FROM cases WHERE next_at <= public.clock_now() AND wait_by <= public.clock_now()
-   AND {RUNNING}
+LOCK_WAITED = text("""
+SELECT id, phase FROM cases WHERE next_at <= public.clock_now() AND wait_by <= public.clock_now()
  ORDER BY next_at LIMIT :batch FOR UPDATE SKIP LOCKED
 """)
-LOCK_PROMISED = text(f"""
+LOCK_PROMISED = text("""
 SELECT id FROM cases
  WHERE next_at <= public.clock_now() AND promised_by <= public.clock_now() AND NOT promise_listed
    AND phase IN ('assigned', 'accepted')
-   AND {RUNNING}
  ORDER BY next_at LIMIT :batch FOR UPDATE SKIP LOCKED
 """)
 
@@ -209,7 +238,6 @@ UPDATE cases SET seq = seq + 1, version = version + 1, on_hold = NULL, wait_by =
            THEN public.due(resolve_calendar, public.clock_now(), resolve_left - resolve_term / 4) END
  WHERE id = ANY(:ids)
 """)
-WAKE_AT = text("UPDATE cases SET wait_by = :until WHERE id = :id AND on_hold = 'suspended'")
 RESOLVE = text(f"""
 WITH hop AS (UPDATE hops SET until = public.clock_now(), ended_by = 'resolved' WHERE case_id = :id AND until IS NULL)
 UPDATE cases SET seq = seq + 1, version = version + 1, phase = 'resolved', on_hold = NULL, reply = :reply, {_STILL},

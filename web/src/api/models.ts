@@ -39,21 +39,13 @@ export interface TrackLine {
   text: string
 }
 
-/** How a case stands. */
-export interface Standing {
+export interface Track {
+  number?: string
+  category?: string
   phase: Phase
   on_hold: OnHold
   closed_how: string | null
-}
-
-export interface Track extends Standing {
-  number?: string
-  category?: string
   holder: { level: Level; label: string; until: string | null } | null
-  /** When a suspended one goes on by itself. */
-  wake_at: string | null
-  /** Of a merged one: how the case stands that it follows; holder, reply and history are that one's as well. */
-  lead: Standing | null
   promised_by: string | null
   now: string
   reply: string | null
@@ -83,16 +75,6 @@ export interface Hop {
   accepted_at: string | null
 }
 
-/** What waits for a second person; `by` is null if command asked. */
-export interface Plea {
-  act: 'suspend' | 'extend' | 'out-of-scope'
-  by: string | null
-  for: string | null
-  until: string | null
-  reason: string
-  at: string
-}
-
 export interface Case {
   id: string
   number: string
@@ -109,17 +91,11 @@ export interface Case {
   accept_by: string | null
   resolve_by: string | null
   promised_by: string | null
-  wake_at: string | null
-  request: Plea | null
   opened_at: string
   now: string
   version: number
   policy: string
   supervised: boolean
-  merged_into: string | null
-  /** How many reports of the same thing follow it. */
-  followers: number
-  external?: { system: string; number: string } | null
   hops?: Hop[]
   /** Photos of how it was resolved; a list leaves them out. */
   attachments?: string[]

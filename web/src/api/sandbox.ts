@@ -1,9 +1,9 @@
 /** The stand-in for the providers: demonstration people and their telephones. Absent in a real deployment. */
 import { call, get, post } from './client'
 
-export type Kind = 'resident' | 'leader' | 'desk' | 'secretary' | 'seat' | 'department' | 'command' | 'admin'
+export type Kind = 'resident' | 'leader' | 'desk' | 'secretary' | 'seat' | 'department' | 'command'
 
-/** Somebody to sign in as; `no` is a 编号, `resident` or a role. */
+/** Somebody to sign in as; `no` is a 编号, or `resident`, or `command`. */
 export interface Person {
   no: string
   title: string
@@ -31,7 +31,6 @@ const HOME: Record<Kind, string> = {
   seat: '/meetings',
   department: '/department',
   command: '/desk',
-  admin: '/admin',
 }
 
 export const homeOf = (person: Person): string => HOME[person.kind] ?? '/'
