@@ -91,6 +91,14 @@ async def _turn() -> AsyncIterator[None]:
         _turns.release()
 
 
+async def _redrawn(data: bytes) -> bytes | str:
+    """In a process of its own. One that lay idle may have died before it was given this photo: then another gets it."""
+    try:
+        return await to_process.run_sync(redraw, data, cancellable=True)
+    except BrokenWorkerProcess:
+        return await to_process.run_sync(redraw, data, cancellable=True)
+
+
 async def _drawn(data: bytes) -> bytes:
     if len(data) > MAX_BYTES:
         raise Problem("too-large", 413, "照片太大了，最多 10 MiB", "The photo is larger than 10 MiB")
@@ -98,7 +106,7 @@ async def _drawn(data: bytes) -> bytes:
         raise _no_photo()
     try:
         with anyio.fail_after(DECODING):
-            drawn = await to_process.run_sync(redraw, data, cancellable=True)
+            drawn = await _redrawn(data)
     except (BrokenWorkerProcess, TimeoutError) as error:
         log.warning("photo.broke-decoder", error=type(error).__name__)
         raise _no_photo() from None
