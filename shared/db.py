@@ -63,7 +63,7 @@ def service_url(owner_url: str, service: str, keys: Keys) -> str:
 
 
 def make_engine(url: str, *, pool: int = 5, application: str = OWNER) -> AsyncEngine:
-    """An engine of `pool` connections with server-side time-outs; a lost connection is noticed before use."""
+    """An engine of `pool` connections with server-side time-outs; one lost while idle is noticed before use."""
     engine = create_async_engine(
         url,
         pool_size=pool,

@@ -13,6 +13,7 @@ from sqlalchemy import make_url, text
 from sqlalchemy.ext.asyncio import AsyncEngine
 
 from chuishao.wiring import SERVICES
+from shared import db
 from shared.db import DatabaseAway, events_written, make_engine, note_events, service_url, transaction
 from shared.embedded import Endpoints
 from shared.migrate import migrate
@@ -363,3 +364,20 @@ async def test_a_statement_that_is_wrong_is_not_away(owner: AsyncEngine) -> None
     with pytest.raises(Exception, match="nowhere") as caught:
         await rows(owner, "SELECT FROM nowhere")
     assert not isinstance(caught.value, DatabaseAway)
+
+
+async def test_a_connection_lost_while_it_lay_idle_is_noticed_before_use(
+    instance: Endpoints, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(db, "IDLE_SECONDS", 0.0)
+    ours, other = make_engine(instance.postgres, pool=1), make_engine(instance.postgres, pool=1)
+    try:
+        async with transaction(ours) as conn:
+            pid = (await conn.exec_driver_sql("SELECT pg_backend_pid()")).scalar_one()
+        async with transaction(other) as conn:
+            await conn.exec_driver_sql(f"SELECT pg_terminate_backend({pid}, 5000)")
+        async with transaction(ours) as conn:
+            assert (await conn.exec_driver_sql("SELECT 1")).scalar_one() == 1
+    finally:
+        await ours.dispose()
+        await other.dispose()

@@ -168,6 +168,15 @@ def is_worker(child: psutil.Process) -> bool:
     return "anyio.to_process" in child.cmdline()
 
 
+async def test_a_decoder_that_died_while_idle_costs_nobody_a_photo(world: World) -> None:
+    await brought(world)
+    for child in psutil.Process().children():
+        if is_worker(child):
+            child.kill()
+            child.wait()
+    await brought(world)
+
+
 # -- who may use one ----------------------------------------------------------------------------------------
 async def test_photos_are_shown_with_the_issue_in_their_order(world: World) -> None:
     photos = [await brought(world) for _ in range(3)]
