@@ -92,7 +92,7 @@ async def _turn() -> AsyncIterator[None]:
 
 
 async def _redrawn(data: bytes) -> bytes | str:
-    """In a process of its own. One that lay idle may have died before it was given this photo: then another gets it."""
+    """In a process of its own. A process may die through no fault of the photo: then another gets it, once."""
     try:
         return await to_process.run_sync(redraw, data, cancellable=True)
     except BrokenWorkerProcess:

@@ -13,6 +13,7 @@ import httpx2
 import psutil
 import pytest
 import uvicorn
+from anyio import BrokenWorkerProcess, to_process
 from PIL import Image
 from starlette.applications import Starlette
 from starlette.requests import Request
@@ -168,13 +169,20 @@ def is_worker(child: psutil.Process) -> bool:
     return "anyio.to_process" in child.cmdline()
 
 
-async def test_a_decoder_that_died_while_idle_costs_nobody_a_photo(world: World) -> None:
+async def test_a_decoder_that_dies_by_itself_costs_nobody_a_photo(
+    world: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    run_sync, given = to_process.run_sync, []
+
+    async def dies_once(*args: Any, **how: Any) -> Any:
+        given.append(args)
+        if len(given) == 1:
+            raise BrokenWorkerProcess
+        return await run_sync(*args, **how)
+
+    monkeypatch.setattr(to_process, "run_sync", dies_once)
     await brought(world)
-    for child in psutil.Process().children():
-        if is_worker(child):
-            child.kill()
-            child.wait()
-    await brought(world)
+    assert len(given) == 2
 
 
 # -- who may use one ----------------------------------------------------------------------------------------
